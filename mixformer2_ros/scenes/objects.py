@@ -1,0 +1,403 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Procedural objects: textured RGBA sprites with distinct silhouettes.
+
+An object is drawn as filled outlines in its own frame (about -1..1, y down), turned and stretched
+as a whole, textured, shaded and scaled down from a larger canvas, which antialiases its edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer2_ros.scenes.textures import colour, colourise, noise, palette
+
+Points = NDArray[np.float64]
+Colour = NDArray[np.uint8]
+
+_OVERSAMPLING = 2.0
+_CIRCLE = np.stack([np.cos(np.arange(32) * np.pi / 16), np.sin(np.arange(32) * np.pi / 16)], axis=1)
+
+
+class _Canvas:
+    """Draws outlines, given in the object's frame, into a colour and a coverage image."""
+
+    def __init__(self, side: int, transform: Points) -> None:
+        self.side = side
+        self.colours = np.zeros((side, side, 3), np.uint8)
+        self.cover = np.zeros((side, side), np.uint8)
+        self._transform = transform
+
+    def fill(self, points: Points, tint: Colour, bright: float = 1.0, cut: bool = False) -> None:
+        """Fill an outline; `cut` draws only on what is covered already (paint, windows)."""
+        pixels = (points @ self._transform.T * 0.36 + 0.5) * self.side
+        fixed = [np.round(pixels * 16).astype(np.int32)]
+        shade = np.clip(tint.astype(np.float32) * bright, 0, 255)
+        rgb = (int(shade[0]), int(shade[1]), int(shade[2]))
+        cv2.fillPoly(self.colours, fixed, rgb, cv2.LINE_8, 4)
+        if not cut:
+            cv2.fillPoly(self.cover, fixed, 255, cv2.LINE_8, 4)
+
+    def box(
+        self, x: float, y: float, w: float, h: float, tint: Colour, bright: float = 1.0,
+        cut: bool = False,
+    ) -> None:
+        """A rectangle of centre x, y and half size w, h."""
+        corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]], np.float64)
+        self.fill(corners + (x, y), tint, bright, cut)
+
+    def round(
+        self, x: float, y: float, w: float, h: float, tint: Colour, bright: float = 1.0,
+        cut: bool = False, corner: float = 1.0,
+    ) -> None:
+        """A superellipse of centre x, y and half size w, h; corner 1 = ellipse, 0.3 = rounded box."""
+        shape = np.sign(_CIRCLE) * np.abs(_CIRCLE) ** corner
+        self.fill(shape * (w, h) + (x, y), tint, bright, cut)
+
+    def limb(
+        self, a: tuple[float, float], b: tuple[float, float], wide: float, tint: Colour,
+        bright: float = 1.0,
+    ) -> None:
+        """A bar with round ends from a to b."""
+        start, end = np.array(a), np.array(b)
+        along = (end - start) / max(float(np.hypot(*(end - start))), 1e-6)
+        turn = np.arctan2(along[1], along[0])
+        cosine, sine = np.cos(turn), np.sin(turn)
+        half = np.where(_CIRCLE[:, :1] > 0, end, start)
+        rotated = _CIRCLE @ np.array([[cosine, sine], [-sine, cosine]]) * wide
+        self.fill(half + rotated, tint, bright)
+
+
+Painter = Callable[[np.random.Generator, _Canvas], None]
+
+
+def _outline(rng: np.random.Generator, rough: float, harmonics: int = 5) -> Points:
+    """A closed smooth random outline of mean radius one: (64, 2)."""
+    angle = np.arange(64) * (2 * np.pi / 64)
+    radius = np.ones(64)
+    for k in range(2, 2 + harmonics):
+        radius += rng.normal(0, rough / k) * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
+    radius = np.clip(radius, 0.3, 1.7)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def _blob(rng: np.random.Generator, canvas: _Canvas) -> None:
+    canvas.fill(_outline(rng, rng.uniform(0.1, 0.9)), colour(rng))
+    for _ in range(int(rng.integers(0, 7))):
+        patch = _outline(rng, 0.4) * rng.uniform(0.1, 0.5) + rng.uniform(-0.7, 0.7, 2)
+        canvas.fill(patch, colour(rng), cut=True)
+
+
+def _polygon(rng: np.random.Generator, canvas: _Canvas) -> None:
+    corners = int(rng.integers(3, 10))
+    angle = (np.arange(corners) + rng.uniform(-0.35, 0.35, corners)) * (2 * np.pi / corners)
+    radius = rng.uniform(0.45, 1.15, corners)
+    canvas.fill(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), colour(rng))
+    for _ in range(int(rng.integers(0, 5))):
+        x, y = rng.uniform(-0.6, 0.6, 2)
+        w, h = rng.uniform(0.05, 0.5, 2)
+        canvas.box(x, y, w, h, colour(rng), cut=True)
+
+
+def _ball(rng: np.random.Generator, canvas: _Canvas) -> None:
+    canvas.round(0, 0, 1, rng.uniform(0.6, 1), colour(rng))
+    second = colour(rng)
+    if rng.random() < 0.5:
+        for k in range(int(rng.integers(1, 4))):
+            canvas.box(0, -0.6 + 0.6 * k, 1.0, rng.uniform(0.05, 0.22), second, cut=True)
+    else:
+        for _ in range(int(rng.integers(3, 9))):
+            x, y = rng.uniform(-0.8, 0.8, 2)
+            canvas.round(x, y, *rng.uniform(0.1, 0.3, 2), second, cut=True)
+
+
+def _package(rng: np.random.Generator, canvas: _Canvas) -> None:
+    body, aspect = colour(rng), rng.uniform(0.4, 1.0)
+    canvas.round(0, 0, 1, aspect, body, corner=rng.uniform(0.12, 0.6))
+    canvas.round(0, rng.uniform(-0.2, 0.2), 0.8, aspect * 0.5, colour(rng), cut=True, corner=0.3)
+    ink = colour(rng)
+    for row in range(int(rng.integers(0, 5))):
+        left = -0.7
+        while left < 0.6:
+            wide = rng.uniform(0.03, 0.12)
+            canvas.box(left + wide, (-0.5 + 0.25 * row) * aspect, wide, 0.07, ink, cut=True)
+            left += 2 * wide + 0.05
+
+
+def car_above(rng: np.random.Generator, canvas: _Canvas, tint: Colour | None = None) -> None:
+    """A car, van or lorry seen from above, nose to the right."""
+    body = colour(rng, "any" if rng.random() < 0.6 else "concrete") if tint is None else tint
+    wide = rng.uniform(0.38, 0.5)
+    glass, dark = colour(rng, "night"), colour(rng, "night")
+    for x in (-0.62, 0.62):
+        canvas.round(x, 0, 0.16, wide * 1.06, dark, 0.5, corner=0.3)
+    canvas.round(0, 0, 1, wide, body, corner=rng.uniform(0.28, 0.5))
+    if rng.random() < 0.25:
+        canvas.round(-0.28, 0, 0.7, wide * 0.96, colour(rng), corner=0.15)
+        canvas.box(0.62, 0, 0.08, wide * 0.75, glass, cut=True)
+    else:
+        canvas.round(0.3, 0, 0.14, wide * 0.82, glass, cut=True, corner=0.5)
+        canvas.round(-0.66, 0, 0.1, wide * 0.75, glass, cut=True, corner=0.5)
+        canvas.round(-0.17, 0, 0.4, wide * 0.78, body, 1.2, cut=True, corner=0.4)
+        canvas.limb((0.3, -wide * 0.95), (0.22, -wide * 1.16), 0.05, body, 0.8)
+        canvas.limb((0.3, wide * 0.95), (0.22, wide * 1.16), 0.05, body, 0.8)
+    for side in (-1, 1):
+        canvas.round(0.93, side * wide * 0.6, 0.05, 0.09, colour(rng, "snow"), cut=True)
+        canvas.round(-0.95, side * wide * 0.65, 0.03, 0.09, np.array([170, 20, 20], np.uint8), cut=True)
+    if rng.random() < 0.4:
+        canvas.box(0, 0, 1, wide * 0.12, colour(rng), cut=True)
+
+
+def _car_side(rng: np.random.Generator, canvas: _Canvas) -> None:
+    body, glass = colour(rng), colour(rng, "sky" if rng.random() < 0.5 else "night")
+    roof = rng.uniform(-0.62, -0.4)
+    front, back = rng.uniform(0.3, 0.6), rng.uniform(-0.95, -0.6)
+    cabin = np.array([[back, -0.1], [back + 0.2, roof], [front - 0.25, roof], [front + 0.1, -0.1]])
+    canvas.fill(cabin, body, 0.9)
+    canvas.fill(cabin * (0.85, 0.8) + (0.0, -0.03), glass, cut=True)
+    canvas.round(0, 0.08, 1, 0.24, body, corner=0.4)
+    canvas.box(0, 0.2, 0.95, 0.06, body, 0.6, cut=True)
+    canvas.box((front + back) / 2, -0.28, 0.03, 0.22, body, 0.8, cut=True)
+    for x in (-0.58, 0.58):
+        canvas.round(x, 0.3, 0.2, 0.2, colour(rng, "night"), 0.5)
+        canvas.round(x, 0.3, 0.1, 0.1, colour(rng, "grey"), 1.3)
+
+
+def _person(rng: np.random.Generator, canvas: _Canvas) -> None:
+    shirt, trousers = colour(rng), colour(rng)
+    skin = np.array([rng.integers(90, 240), 0, 0], np.uint8)
+    skin[1:] = int(skin[0]) * 0.75, int(skin[0]) * 0.6
+    stride = rng.uniform(0.0, 0.35)
+    for sign in (-1, 1):
+        knee = (sign * stride * 0.6, 0.5)
+        foot = (sign * stride - 0.05, 0.95)
+        canvas.limb((sign * 0.09, 0.1), knee, 0.1, trousers, 0.8 + 0.15 * sign)
+        canvas.limb(knee, foot, 0.085, trousers, 0.8 + 0.15 * sign)
+        canvas.round(foot[0] + 0.05, 0.98, 0.13, 0.06, colour(rng, "night"))
+    swing = rng.uniform(-0.45, 0.45)
+    canvas.limb((-0.2, -0.42), (-0.3 - swing * 0.5, 0.02), 0.075, shirt, 0.75)
+    canvas.limb((0.2, -0.42), (0.3 - swing * 0.5, 0.02), 0.075, shirt, 0.75)
+    canvas.round(0, -0.2, rng.uniform(0.22, 0.32), 0.38, shirt, corner=0.6)
+    if rng.random() < 0.4:
+        canvas.round(rng.choice([-0.25, 0.25]), -0.25, 0.14, 0.22, colour(rng), corner=0.5)
+    if rng.random() < 0.5:
+        canvas.box(0, rng.uniform(-0.3, 0.0), 0.24, 0.06, colour(rng), cut=True)
+    canvas.round(0, -0.74, 0.14, 0.17, skin)
+    canvas.round(0, -0.83, 0.15, 0.1, colour(rng))
+
+
+def _person_above(rng: np.random.Generator, canvas: _Canvas) -> None:
+    shirt = colour(rng)
+    for sign in (-1, 1):
+        canvas.limb((0.0, sign * 0.7), (rng.uniform(-0.6, 0.7), sign * 0.72), 0.2, shirt, 0.8)
+    canvas.limb((-0.1, -0.2), (rng.uniform(-0.9, -0.4), -0.2), 0.22, colour(rng))
+    canvas.round(0, 0, 0.42, 0.85, shirt, corner=0.7)
+    canvas.round(0.08, 0, 0.36, 0.34, colour(rng))
+
+
+def drone(rng: np.random.Generator, canvas: _Canvas) -> None:
+    """A multicopter: body, arms, rotor discs."""
+    arms = int(rng.choice([4, 4, 6]))
+    frame, rotor = colour(rng, "grey" if rng.random() < 0.6 else "any"), colour(rng)
+    flat = rng.uniform(0.35, 1.0)
+    for k in range(arms):
+        angle = (k + 0.5) * 2 * np.pi / arms
+        tip = (0.72 * np.cos(angle), 0.72 * np.sin(angle) * flat)
+        canvas.limb((0, 0), tip, 0.06, frame, 0.6)
+        canvas.round(*tip, 0.28, 0.28 * max(flat, 0.3), rotor, 0.7)
+        canvas.round(*tip, 0.21, 0.21 * max(flat, 0.3), rotor, 1.1, cut=True)
+        canvas.round(*tip, 0.07, 0.07, frame, 0.5, cut=True)
+    canvas.round(0, 0, 0.34, 0.26 * max(flat, 0.6), frame, corner=0.5)
+    canvas.round(0.12, 0, 0.14, 0.12, colour(rng), cut=True)
+
+
+def _animal(rng: np.random.Generator, canvas: _Canvas) -> None:
+    fur = colour(rng, "earth" if rng.random() < 0.6 else "grey")
+    for x in (-0.5, -0.35, 0.35, 0.5):
+        lean = rng.uniform(-0.15, 0.15)
+        canvas.limb((x, 0.1), (x + lean, 0.72), 0.07, fur, rng.uniform(0.55, 0.9))
+    canvas.limb((-0.6, -0.1), (-0.95, rng.uniform(-0.6, 0.3)), 0.05, fur, 0.8)
+    canvas.round(0, 0, 0.65, rng.uniform(0.25, 0.36), fur)
+    neck = (rng.uniform(0.65, 0.85), rng.uniform(-0.6, -0.1))
+    canvas.limb((0.5, -0.1), neck, 0.14, fur)
+    canvas.round(neck[0] + 0.08, neck[1], 0.2, 0.13, fur, 1.1)
+    canvas.limb((neck[0] - 0.05, neck[1] - 0.1), (neck[0] - 0.1, neck[1] - 0.25), 0.04, fur, 0.7)
+    for _ in range(int(rng.integers(0, 6))):
+        x, y = rng.uniform(-0.5, 0.5), rng.uniform(-0.25, 0.2)
+        canvas.round(x, y, *rng.uniform(0.05, 0.18, 2), colour(rng, "snow"), cut=True)
+
+
+def _wings(rng: np.random.Generator, canvas: _Canvas) -> None:
+    body = colour(rng, "concrete" if rng.random() < 0.5 else "any")
+    span, sweep = rng.uniform(0.6, 1.0), rng.uniform(-0.1, 0.5)
+    for sign in (-1, 1):
+        wing = np.array([[0.25, 0], [0.2 - sweep, sign * span], [-sweep, sign * span], [-0.15, 0]])
+        canvas.fill(wing, body, 0.75 + 0.12 * sign)
+        tail = np.array([[-0.7, 0], [-0.85, sign * 0.33], [-1.0, sign * 0.33], [-0.92, 0]])
+        canvas.fill(tail, body, 0.8)
+    canvas.round(0, 0, 1, rng.uniform(0.09, 0.18), body)
+    canvas.round(0.62, 0, 0.16, 0.07, colour(rng, "night"), cut=True)
+    for _ in range(int(rng.integers(0, 3))):
+        x = rng.uniform(-0.8, 0.5)
+        canvas.box(x, 0, rng.uniform(0.03, 0.1), 0.6, colour(rng), cut=True)
+
+
+def _boat(rng: np.random.Generator, canvas: _Canvas) -> None:
+    hull = np.array([[-1, -0.32], [0.4, -0.36], [1, 0], [0.4, 0.36], [-1, 0.32]])
+    canvas.fill(hull, colour(rng))
+    canvas.fill(hull * (0.85, 0.7), colour(rng), cut=True)
+    canvas.round(rng.uniform(-0.4, 0.1), 0, 0.3, 0.2, colour(rng, "snow"), corner=0.4)
+    canvas.round(rng.uniform(-0.8, -0.6), 0, 0.1, 0.18, colour(rng), corner=0.4)
+
+
+def _cyclist(rng: np.random.Generator, canvas: _Canvas) -> None:
+    tyre, frame, shirt = colour(rng, "night"), colour(rng), colour(rng)
+    for x in (-0.55, 0.55):
+        rim = _CIRCLE * 0.36 + (x, 0.55)
+        for k in range(32):
+            canvas.limb(tuple(rim[k]), tuple(rim[(k + 1) % 32]), 0.05, tyre)
+        canvas.limb((x, 0.55), (x + 0.3, 0.4), 0.02, tyre)
+    for start, end in (((-0.55, 0.55), (0.0, 0.5)), ((0.0, 0.5), (0.4, 0.0)), ((0.55, 0.55), (0.4, 0.0))):
+        canvas.limb(start, end, 0.05, frame)
+    canvas.limb((0.0, 0.6), (0.05, 0.15), 0.09, colour(rng))
+    canvas.limb((0.05, 0.15), (-0.2, -0.1), 0.11, colour(rng))
+    canvas.limb((-0.2, -0.1), (0.12, -0.5), 0.17, shirt)
+    canvas.limb((0.12, -0.5), (0.4, -0.1), 0.07, shirt, 0.75)
+    canvas.round(0.2, -0.8, 0.15, 0.17, colour(rng))
+
+
+def _composite(rng: np.random.Generator, canvas: _Canvas) -> None:
+    place = np.zeros(2)
+    for _ in range(int(rng.integers(2, 6))):
+        tint, size = colour(rng), rng.uniform(0.18, 0.55, 2)
+        kind = rng.integers(3)
+        if kind == 0:
+            canvas.round(*place, *size, tint, corner=rng.uniform(0.2, 1.2))
+        elif kind == 1:
+            canvas.fill(_outline(rng, 0.5) * size + place, tint)
+        else:
+            canvas.limb(tuple(place), tuple(place + rng.uniform(-0.8, 0.8, 2)), size[0] * 0.4, tint)
+        canvas.round(*place, *(size * rng.uniform(0.2, 0.6)), colour(rng), cut=True)
+        place = np.clip(place + rng.uniform(-0.55, 0.55, 2), -0.6, 0.6)
+
+
+PAINTERS: dict[str, Painter] = {
+    "blob": _blob,
+    "polygon": _polygon,
+    "ball": _ball,
+    "package": _package,
+    "car_above": car_above,
+    "car_side": _car_side,
+    "person": _person,
+    "person_above": _person_above,
+    "drone": drone,
+    "animal": _animal,
+    "wings": _wings,
+    "boat": _boat,
+    "cyclist": _cyclist,
+    "composite": _composite,
+}
+
+
+def _texture(rng: np.random.Generator, colours: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give flat paint a surface: material, pattern and the shading of a round body."""
+    side = colours.shape[0]
+    painted = colours.astype(np.float32)
+    if rng.random() < 0.6:
+        field = noise(rng, side, side, side * rng.uniform(0.04, 0.4), rng.uniform(0.4, 0.8))
+        material = colourise(field, palette(rng, "any", "grey"))
+        cv2.addWeighted(painted, 1.0, material, rng.uniform(0.1, 0.45), -20.0, painted, cv2.CV_32F)
+    axis = np.linspace(-1, 1, side, dtype=np.float32)
+    if rng.random() < 0.3:
+        turn, wave = rng.uniform(0, np.pi), rng.uniform(10, 60)
+        phase = axis[None] * np.float32(np.cos(turn) * wave)
+        phase = phase + axis[:, None] * np.float32(np.sin(turn) * wave)
+        stripe = np.clip(np.sin(phase) * 3, -1, 1) * np.float32(rng.uniform(0.05, 0.4))
+        painted *= 1 + stripe[..., None]
+    sun, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45)
+    shade = axis[None] * np.float32(np.cos(sun) * depth)
+    shade = 1.0 + shade + axis[:, None] * np.float32(np.sin(sun) * depth)
+    return np.asarray(painted * shade[..., None], np.float32)
+
+
+def _pose(rng: np.random.Generator) -> Points:
+    """Turn, mirror and stretch the object; a third of them stay upright."""
+    turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.65 else rng.normal(0, 0.1)
+    stretch = np.exp(rng.normal(0, 0.18))
+    cosine, sine = np.cos(turn), np.sin(turn)
+    mirror = rng.choice([-1.0, 1.0])
+    return np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([mirror * stretch, 1 / stretch])
+
+
+def tighten(colours: NDArray[np.float32], cover: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Cut a drawing to its coverage and scale it so that its longer side is `size`.
+
+    Colours are weighted by coverage while scaling, so no background bleeds into the edge.
+
+    Args:
+        colours: float32 (h, w, 3), RGB in [0, 255].
+        cover: uint8 (h, w), 255 inside the object, not empty.
+        size: longer side of the result, pixels.
+
+    Returns:
+        uint8 (h, w, 4), RGBA, not premultiplied; every outer row and column holds some alpha.
+    """
+    left, top, width, height = cv2.boundingRect(cover)
+    inside = cover[top : top + height, left : left + width].astype(np.float32) * (1 / 255)
+    weighted = colours[top : top + height, left : left + width] * inside[..., None]
+    scale = size / max(width, height)
+    target = (max(1, round(width * scale)), max(1, round(height * scale)))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    alpha = cv2.resize(inside, target, interpolation=way)
+    rgb = cv2.resize(weighted, target, interpolation=way) / np.maximum(alpha, 1e-3)[..., None]
+    rgba = np.dstack([rgb, alpha * 255.0])
+    # Thin tips may fade to nothing: an outermost line without alpha would make the box too large.
+    result = np.clip(np.round(rgba), 0, 255).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(result[..., 3])
+    if (w, h) != target:
+        result = np.ascontiguousarray(result[y : y + h, x : x + w])
+    return result
+
+
+def draw(
+    rng: np.random.Generator, painter: Painter, size: int, transform: Points | None = None
+) -> NDArray[np.uint8]:
+    """Draw one object with a given painter.
+
+    Args:
+        rng: source of randomness.
+        painter: one of `PAINTERS`.
+        size: longer side, pixels, at least 4.
+        transform: float (2, 2) applied to the object's own frame; None draws a random pose.
+
+    Returns:
+        uint8 (h, w, 4), RGBA with tight alpha.
+    """
+    side = max(48, round(size * _OVERSAMPLING / 0.8))
+    canvas = _Canvas(side, _pose(rng) if transform is None else transform)
+    painter(rng, canvas)
+    return tighten(_texture(rng, canvas.colours), canvas.cover, size)
+
+
+def sprite(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
+    """Draw one random object: vehicle-like, person-like, drone-like, animal-like or abstract.
+
+    Args:
+        rng: source of randomness; equal generators give equal sprites.
+        size: longer side, pixels, at least 4.
+
+    Returns:
+        uint8 (h, w, 4), RGBA with antialiased, not premultiplied alpha. The array is the bounding
+        box of its alpha: every outer row and column holds some.
+
+    Raises:
+        ValueError: the size is smaller than 4.
+    """
+    if size < 4:
+        raise ValueError(f"a sprite needs at least 4 pixels, not {size}")
+    names = list(PAINTERS)
+    return draw(rng, PAINTERS[names[int(rng.integers(len(names)))]], size)
