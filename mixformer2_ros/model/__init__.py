@@ -1,0 +1,43 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The networks. Names are imported on first use, so that variants need no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mixformer2_ros.model.checkpoint import CheckpointError, load_weights, read_checkpoint
+    from mixformer2_ros.model.mixformerv2 import (
+        FastMixFormerV2,
+        MixFormerV2,
+        Prediction,
+        build_model,
+    )
+
+_HOMES = {
+    "CheckpointError": "checkpoint",
+    "load_weights": "checkpoint",
+    "read_checkpoint": "checkpoint",
+    "FastMixFormerV2": "mixformerv2",
+    "MixFormerV2": "mixformerv2",
+    "Prediction": "mixformerv2",
+    "build_model": "mixformerv2",
+}
+
+__all__ = [
+    "CheckpointError",
+    "FastMixFormerV2",
+    "MixFormerV2",
+    "Prediction",
+    "build_model",
+    "load_weights",
+    "read_checkpoint",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,79 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that every layer's tests share."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _shared(name: str) -> Path:
+    folder = ROOT.parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"../shared/{name} is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    """Folder of the parity cases made with the published implementation."""
+    return _shared("golden")
+
+
+@pytest.fixture(scope="session")
+def sequences_dir() -> Path:
+    """Folder of the real sequences with ground truth."""
+    return _shared("sequences")
+
+
+@pytest.fixture(scope="session")
+def corpus_dir() -> Path:
+    """Folder of the training corpus."""
+    return _shared("corpus")
+
+
+def rule_array(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the float32 weights that the rule of the parity cases gives a parameter."""
+    noise = np.random.default_rng(zlib.crc32(("dev:" + key).encode())).standard_normal(shape)
+    if key.endswith("bias"):
+        values = 0.02 * noise
+    elif key == "box_head.layers.1.1.weight":
+        values = 4 * (1 + 0.1 * noise)
+    elif "norm1." in key or "norm2." in key or key == "box_head.layers.0.1.weight":
+        values = 1 + 0.1 * noise
+    else:
+        values = 0.04 * noise
+    return values.astype(np.float32)
+
+
+@pytest.fixture(scope="session", params=["small", "base"])
+def variant_name(request: pytest.FixtureRequest) -> str:
+    """Both variants in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def rule_model():
+    """Return a function that builds a variant with the parity cases' (sharp) weights, cached."""
+    torch = pytest.importorskip("torch")
+    from mixformer2_ros.model import build_model
+
+    models = {}
+
+    def build(name: str):
+        if name not in models:
+            model = build_model(name).eval()
+            with torch.no_grad():
+                for key, parameter in model.named_parameters():
+                    if "pos_embed_s" not in key and "pos_embed_t" not in key:
+                        parameter.copy_(torch.from_numpy(rule_array(key, tuple(parameter.shape))))
+            models[name] = model
+        return models[name]
+
+    return build
