@@ -20,6 +20,7 @@ Points = NDArray[np.float64]
 Colour = NDArray[np.uint8]
 
 _OVERSAMPLING = 2.0
+_RED = np.array([170, 20, 20], np.uint8)
 _CIRCLE = np.stack([np.cos(np.arange(32) * np.pi / 16), np.sin(np.arange(32) * np.pi / 16)], axis=1)
 
 
@@ -43,23 +44,40 @@ class _Canvas:
             cv2.fillPoly(self.cover, fixed, 255, cv2.LINE_8, 4)
 
     def box(
-        self, x: float, y: float, w: float, h: float, tint: Colour, bright: float = 1.0,
+        self,
+        x: float,
+        y: float,
+        w: float,
+        h: float,
+        tint: Colour,
+        bright: float = 1.0,
         cut: bool = False,
     ) -> None:
         """A rectangle of centre x, y and half size w, h."""
         corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]], np.float64)
-        self.fill(corners + (x, y), tint, bright, cut)
+        self.fill(corners + np.array([x, y]), tint, bright, cut)
 
     def round(
-        self, x: float, y: float, w: float, h: float, tint: Colour, bright: float = 1.0,
-        cut: bool = False, corner: float = 1.0,
+        self,
+        x: float,
+        y: float,
+        w: float,
+        h: float,
+        tint: Colour,
+        bright: float = 1.0,
+        cut: bool = False,
+        corner: float = 1.0,
     ) -> None:
-        """A superellipse of centre x, y and half size w, h; corner 1 = ellipse, 0.3 = rounded box."""
+        """A superellipse of centre x, y and half size w, h; corner 1: ellipse, 0.3: rounded box."""
         shape = np.sign(_CIRCLE) * np.abs(_CIRCLE) ** corner
-        self.fill(shape * (w, h) + (x, y), tint, bright, cut)
+        self.fill(shape * np.array([w, h]) + np.array([x, y]), tint, bright, cut)
 
     def limb(
-        self, a: tuple[float, float], b: tuple[float, float], wide: float, tint: Colour,
+        self,
+        a: tuple[float, float],
+        b: tuple[float, float],
+        wide: float,
+        tint: Colour,
         bright: float = 1.0,
     ) -> None:
         """A bar with round ends from a to b."""
@@ -147,7 +165,7 @@ def car_above(rng: np.random.Generator, canvas: _Canvas, tint: Colour | None = N
         canvas.limb((0.3, wide * 0.95), (0.22, wide * 1.16), 0.05, body, 0.8)
     for side in (-1, 1):
         canvas.round(0.93, side * wide * 0.6, 0.05, 0.09, colour(rng, "snow"), cut=True)
-        canvas.round(-0.95, side * wide * 0.65, 0.03, 0.09, np.array([170, 20, 20], np.uint8), cut=True)
+        canvas.round(-0.95, side * wide * 0.65, 0.03, 0.09, _RED, cut=True)
     if rng.random() < 0.4:
         canvas.box(0, 0, 1, wide * 0.12, colour(rng), cut=True)
 
@@ -257,11 +275,11 @@ def _boat(rng: np.random.Generator, canvas: _Canvas) -> None:
 def _cyclist(rng: np.random.Generator, canvas: _Canvas) -> None:
     tyre, frame, shirt = colour(rng, "night"), colour(rng), colour(rng)
     for x in (-0.55, 0.55):
-        rim = _CIRCLE * 0.36 + (x, 0.55)
-        for k in range(32):
-            canvas.limb(tuple(rim[k]), tuple(rim[(k + 1) % 32]), 0.05, tyre)
+        rim = [(x + 0.36 * float(c), 0.55 + 0.36 * float(s)) for c, s in _CIRCLE[::2]]
+        for start, end in zip(rim, [*rim[1:], rim[0]], strict=True):
+            canvas.limb(start, end, 0.05, tyre)
         canvas.limb((x, 0.55), (x + 0.3, 0.4), 0.02, tyre)
-    for start, end in (((-0.55, 0.55), (0.0, 0.5)), ((0.0, 0.5), (0.4, 0.0)), ((0.55, 0.55), (0.4, 0.0))):
+    for start, end in (((-0.55, 0.55), (0, 0.5)), ((0, 0.5), (0.4, 0)), ((0.55, 0.55), (0.4, 0))):
         canvas.limb(start, end, 0.05, frame)
     canvas.limb((0.0, 0.6), (0.05, 0.15), 0.09, colour(rng))
     canvas.limb((0.05, 0.15), (-0.2, -0.1), 0.11, colour(rng))
@@ -305,22 +323,22 @@ PAINTERS: dict[str, Painter] = {
 
 def _texture(rng: np.random.Generator, colours: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Give flat paint a surface: material, pattern and the shading of a round body."""
-    side = colours.shape[0]
+    height, width = colours.shape[:2]
     painted = colours.astype(np.float32)
     if rng.random() < 0.6:
-        field = noise(rng, side, side, side * rng.uniform(0.04, 0.4), rng.uniform(0.4, 0.8))
+        cell = max(height, width) * rng.uniform(0.04, 0.4)
+        field = noise(rng, height, width, cell, rng.uniform(0.4, 0.8))
         material = colourise(field, palette(rng, "any", "grey"))
         cv2.addWeighted(painted, 1.0, material, rng.uniform(0.1, 0.45), -20.0, painted, cv2.CV_32F)
-    axis = np.linspace(-1, 1, side, dtype=np.float32)
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     if rng.random() < 0.3:
         turn, wave = rng.uniform(0, np.pi), rng.uniform(10, 60)
-        phase = axis[None] * np.float32(np.cos(turn) * wave)
-        phase = phase + axis[:, None] * np.float32(np.sin(turn) * wave)
+        phase = x * np.float32(np.cos(turn) * wave) + y * np.float32(np.sin(turn) * wave)
         stripe = np.clip(np.sin(phase) * 3, -1, 1) * np.float32(rng.uniform(0.05, 0.4))
         painted *= 1 + stripe[..., None]
     sun, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45)
-    shade = axis[None] * np.float32(np.cos(sun) * depth)
-    shade = 1.0 + shade + axis[:, None] * np.float32(np.sin(sun) * depth)
+    shade = 1 + x * np.float32(np.cos(sun) * depth) + y * np.float32(np.sin(sun) * depth)
     return np.asarray(painted * shade[..., None], np.float32)
 
 
@@ -333,34 +351,22 @@ def _pose(rng: np.random.Generator) -> Points:
     return np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([mirror * stretch, 1 / stretch])
 
 
-def tighten(colours: NDArray[np.float32], cover: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Cut a drawing to its coverage and scale it so that its longer side is `size`.
-
-    Colours are weighted by coverage while scaling, so no background bleeds into the edge.
-
-    Args:
-        colours: float32 (h, w, 3), RGB in [0, 255].
-        cover: uint8 (h, w), 255 inside the object, not empty.
-        size: longer side of the result, pixels.
-
-    Returns:
-        uint8 (h, w, 4), RGBA, not premultiplied; every outer row and column holds some alpha.
-    """
-    left, top, width, height = cv2.boundingRect(cover)
-    inside = cover[top : top + height, left : left + width].astype(np.float32) * (1 / 255)
-    weighted = colours[top : top + height, left : left + width] * inside[..., None]
+def _scale(colours: NDArray[np.float32], cover: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Scale a drawing to `size` at its longer side: uint8 (h, w, 4), tight alpha."""
+    height, width = cover.shape
+    # Weighted by coverage, so that nothing from outside bleeds into the edge.
+    inside = cover.astype(np.float32) * (1 / 255)
+    weighted = colours * inside[..., None]
     scale = size / max(width, height)
     target = (max(1, round(width * scale)), max(1, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    alpha = cv2.resize(inside, target, interpolation=way)
-    rgb = cv2.resize(weighted, target, interpolation=way) / np.maximum(alpha, 1e-3)[..., None]
-    rgba = np.dstack([rgb, alpha * 255.0])
-    # Thin tips may fade to nothing: an outermost line without alpha would make the box too large.
+    alpha = np.asarray(cv2.resize(inside, target, interpolation=way))
+    rgb = np.asarray(cv2.resize(weighted, target, interpolation=way))
+    rgba = np.dstack([rgb / np.maximum(alpha, 1e-3)[..., None], alpha * 255])
     result = np.clip(np.round(rgba), 0, 255).astype(np.uint8)
+    # The tip of a thin part may fade to nothing in scaling: cut such an outer line off.
     x, y, w, h = cv2.boundingRect(result[..., 3])
-    if (w, h) != target:
-        result = np.ascontiguousarray(result[y : y + h, x : x + w])
-    return result
+    return np.ascontiguousarray(result[y : y + h, x : x + w])
 
 
 def draw(
@@ -380,7 +386,9 @@ def draw(
     side = max(48, round(size * _OVERSAMPLING / 0.8))
     canvas = _Canvas(side, _pose(rng) if transform is None else transform)
     painter(rng, canvas)
-    return tighten(_texture(rng, canvas.colours), canvas.cover, size)
+    x, y, w, h = cv2.boundingRect(canvas.cover)
+    cut = np.s_[y : y + h, x : x + w]
+    return _scale(_texture(rng, canvas.colours[cut]), canvas.cover[cut], size)
 
 
 def sprite(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:

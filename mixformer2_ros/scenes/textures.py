@@ -157,10 +157,20 @@ def _modulate(image: Image, field: Field, low: float, high: float) -> Image:
     )
 
 
-def _winding(
+def winding(
     rng: np.random.Generator, height: int, width: int, bends: int = 4
 ) -> NDArray[np.float64]:
-    """A smooth line across the image: (N, 2) points x, y."""
+    """Draw a smooth line that crosses an image.
+
+    Args:
+        rng: source of randomness.
+        height: rows of the image.
+        width: columns of the image.
+        bends: number of random knots the line passes near.
+
+    Returns:
+        float64 (40, 2): points x, y in pixels, from beyond one side to beyond the other.
+    """
     along = np.linspace(-0.1, 1.1, 40)
     knots = np.linspace(-0.1, 1.1, bends)
     offset = rng.uniform(0.15, 0.85) + rng.normal(0, 0.12, bends)
@@ -172,7 +182,15 @@ def _winding(
     return np.stack([across * width, along * height], axis=1)
 
 
-def _road(rng: np.random.Generator, image: Image, line: NDArray[np.float64], wide: int) -> None:
+def road(rng: np.random.Generator, image: Image, line: NDArray[np.float64], wide: int) -> None:
+    """Paint a road with verges and, mostly, a dashed middle line, in place.
+
+    Args:
+        rng: source of randomness.
+        image: uint8 (height, width, 3), RGB, changed in place.
+        line: (N, 2) points x, y of the middle, pixels.
+        wide: width of the carriageway, pixels.
+    """
     fixed = np.round(line * 16).astype(np.int32)
     grey = colour(rng, "grey")
     verge = _scaled(colour(rng, _choice(rng, "earth", "grass", "concrete")), 0.9)
@@ -192,8 +210,15 @@ def _road(rng: np.random.Generator, image: Image, line: NDArray[np.float64], wid
         cv2.polylines(image, dashes, False, light, thin, cv2.LINE_AA, 4)
 
 
-def _trees(rng: np.random.Generator, image: Image, count: int, size: float) -> None:
-    """Round crowns seen from above, each with its shadow."""
+def trees(rng: np.random.Generator, image: Image, count: int, size: float) -> None:
+    """Paint round crowns seen from above, each with its shadow, in place.
+
+    Args:
+        rng: source of randomness.
+        image: uint8 (height, width, 3), RGB, changed in place.
+        count: number of trees.
+        size: typical crown radius, pixels.
+    """
     height, width = image.shape[:2]
     family = _choice(rng, "forest", "forest", "grass", "earth")
     sun = rng.uniform(0, 2 * np.pi)
@@ -214,8 +239,15 @@ def _trees(rng: np.random.Generator, image: Image, count: int, size: float) -> N
             )
 
 
-def _houses(rng: np.random.Generator, image: Image, count: int, size: float) -> None:
-    """Roofs seen from above: two slopes of different brightness and a shadow."""
+def houses(rng: np.random.Generator, image: Image, count: int, size: float) -> None:
+    """Paint roofs seen from above, two slopes and a shadow each, in place.
+
+    Args:
+        rng: source of randomness.
+        image: uint8 (height, width, 3), RGB, changed in place.
+        count: number of houses.
+        size: typical half side, pixels.
+    """
     height, width = image.shape[:2]
     angle = rng.uniform(0, np.pi)
     for _ in range(count):
@@ -260,18 +292,19 @@ def aerial(rng: np.random.Generator, height: int, width: int) -> Image:
         families = ("grass", "forest", "earth", "sand", "concrete", "snow")
         image = colourise(ground, palette(rng, *(_choice(rng, *families) for _ in range(2))))
     for _ in range(int(rng.integers(0, 3))):
-        line = _winding(rng, height, width, int(rng.integers(3, 6)))
-        _road(rng, image, line, round(extent * rng.uniform(0.02, 0.09)) + 1)
+        line = winding(rng, height, width, int(rng.integers(3, 6)))
+        road(rng, image, line, round(extent * rng.uniform(0.02, 0.09)) + 1)
     if rng.random() < 0.6:
-        _houses(rng, image, int(rng.integers(2, 22)), extent * rng.uniform(0.015, 0.06))
+        houses(rng, image, int(rng.integers(2, 22)), extent * rng.uniform(0.015, 0.06))
     if rng.random() < 0.75:
-        _trees(rng, image, int(rng.integers(10, 110)), extent * rng.uniform(0.006, 0.03))
+        trees(rng, image, int(rng.integers(10, 110)), extent * rng.uniform(0.006, 0.03))
     return image
 
 
 def _ridge(rng: np.random.Generator, width: int, level: float, rough: float) -> NDArray[np.float64]:
     knots = int(rng.integers(4, 9))
-    coarse = np.interp(np.linspace(0, knots, width), np.arange(knots + 1), rng.normal(size=knots + 1))
+    peaks = rng.normal(size=knots + 1)
+    coarse = np.interp(np.linspace(0, knots, width), np.arange(knots + 1), peaks)
     fine = np.interp(np.linspace(0, 60, width), np.arange(61), rng.normal(size=61))
     return np.asarray(level + rough * (coarse + 0.15 * fine))
 
@@ -418,7 +451,7 @@ def _dead_leaves(
             angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
             radii = radius * rng.uniform(0.5, 1.2, corners)
             shape = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
-            _fill(image, shape + (x, y), tint)
+            _fill(image, shape + np.array([x, y]), tint)
 
 
 def clutter(rng: np.random.Generator, height: int, width: int) -> Image:
@@ -457,7 +490,8 @@ def pattern(rng: np.random.Generator, height: int, width: int) -> Image:
 def water(rng: np.random.Generator, height: int, width: int) -> Image:
     """A rippled surface with sparkles."""
     ripple = noise(rng, height, width, max(6.0, height * rng.uniform(0.03, 0.15)), 0.65, 5.0)
-    image = colourise(ripple, palette(rng, "water", _choice(rng, "water", "sky", "forest", "night")))
+    second = _choice(rng, "water", "sky", "forest", "night")
+    image = colourise(ripple, palette(rng, "water", second))
     sparkle = np.clip((ripple - np.float32(rng.uniform(0.72, 0.95))) * 6, 0, 1)[..., None]
     return np.asarray(image + (255 - image) * sparkle * np.float32(0.8), np.uint8)
 
@@ -474,11 +508,11 @@ def asphalt(rng: np.random.Generator, height: int, width: int) -> Image:
         place = rng.random(2) * (width, height)
         _fill(image, _oriented(corners, rng.uniform(0, np.pi)) + place, _tuple(colour(rng, family)))
     for _ in range(int(rng.integers(0, 5))):
-        line = np.round(_winding(rng, height, width, 2) * 16).astype(np.int32)
+        line = np.round(winding(rng, height, width, 2) * 16).astype(np.int32)
         paint = _tuple(colour(rng, _choice(rng, "snow", "sand", "concrete")))
         cv2.polylines(image, [line], False, paint, max(1, round(extent * 0.012)), cv2.LINE_AA, 4)
     for _ in range(int(rng.integers(0, 4))):
-        line = np.round(_winding(rng, height, width, 12) * 16).astype(np.int32)
+        line = np.round(winding(rng, height, width, 12) * 16).astype(np.int32)
         cv2.polylines(image, [line], False, (30, 28, 26), 1, cv2.LINE_AA, 4)
     return image
 
@@ -555,9 +589,7 @@ def finish(rng: np.random.Generator, image: Image) -> Image:
     cast = rng.uniform(0.9, 1.1, 3) * contrast
     lift = rng.uniform(0, 1) * (1 - min(contrast, 1.0)) * 200
     coarse = rng.uniform(0.8, 1.15, (3, 3, 1)) * cast
-    light = cv2.resize(
-        coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
-    )
+    light = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     lit = cv2.multiply(image, light, dtype=cv2.CV_32F)
     if rng.random() < 0.35:
         lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.5, 2.5))
