@@ -1,0 +1,25 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from mixformer2_ros.inference import weights
+
+
+def test_default_weights_are_found_where_colcon_installs_them(tmp_path, monkeypatch):
+    package = tmp_path / "install/lib/python3.11/site-packages/mixformer2_ros"
+    models = tmp_path / "install/share/mixformer2_ros/models"
+    models.mkdir(parents=True)
+    (models / "mixformerv2_base.safetensors").touch()
+    monkeypatch.setattr(weights, "_PACKAGE", package)
+    assert weights.find_default_weights("base") == models / "mixformerv2_base.safetensors"
+    assert weights.find_default_weights("small") is None
+    assert weights.variants_with_weights() == ["base"]
+
+
+def test_weights_inside_the_package_come_first(tmp_path, monkeypatch):
+    package = tmp_path / "mixformer2_ros"
+    for folder in (package / "models", tmp_path / "models"):
+        folder.mkdir(parents=True)
+        (folder / "mixformerv2_small.safetensors").touch()
+    monkeypatch.setattr(weights, "_PACKAGE", package)
+    assert weights.find_default_weights("small") == package / "models/mixformerv2_small.safetensors"
