@@ -13,12 +13,14 @@ import array
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
+
+from mixformer2_ros.tracking.frame import Frame
 
 MAX_COMPRESSED_PIXELS = 1 << 27
 """Largest compressed image that is decoded (a small file can claim any size)."""
@@ -68,26 +70,6 @@ Pixels = NDArray[Any]
 
 class ImageError(ValueError):
     """An image message that cannot be used; the text names the value, the reason and the cure."""
-
-
-class ImageFrame(Protocol):
-    """One image as the tracker sees it (the ``Frame`` protocol of the tracking layer).
-
-    Attributes:
-        height: Rows of the image as received.
-        width: Columns of the image as received.
-        nbytes: Bytes of the message's buffer that this frame keeps alive.
-    """
-
-    height: int
-    width: int
-    nbytes: int
-
-    def region(self, x1: int, y1: int, x2: int, y2: int) -> Pixels:
-        """Pixels of the half-open rectangle, which must lie inside the image."""
-
-    def to_rgb(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """RGB (h, w, 3) of what ``region`` gave, before or after it was resized."""
 
 
 class PackedFrame:
@@ -268,7 +250,7 @@ class _DecodedFrames:
 _decoded_frames = _DecodedFrames(_DECODED_FRAMES_KEPT)
 
 
-def frame_from_message(message: Image | CompressedImage) -> ImageFrame:
+def frame_from_message(message: Image | CompressedImage) -> Frame:
     """Wrap an image message as a frame without copying its pixels.
 
     The frame shares the message's buffer, so the message must not be changed afterwards.
@@ -401,7 +383,7 @@ def _rows(
     )
 
 
-def _sixteen_bit_frame(message: Image) -> ImageFrame:
+def _sixteen_bit_frame(message: Image) -> Frame:
     order = ">" if message.is_bigendian else "<"
     size = len(message.data)
     if message.encoding == "16UC1":
@@ -420,7 +402,7 @@ def _require_even(message: Image, *, height: bool) -> None:
         )
 
 
-def _yuv422_frame(message: Image, code: int) -> ImageFrame:
+def _yuv422_frame(message: Image, code: int) -> Frame:
     _require_even(message, height=False)
     pixels = _rows(message, message.height, (message.width, 2))
 
@@ -430,7 +412,7 @@ def _yuv422_frame(message: Image, code: int) -> ImageFrame:
     return ConvertedFrame(message.height, message.width, len(message.data), 0, convert)
 
 
-def _yuv420_frame(message: Image, code: int) -> ImageFrame:
+def _yuv420_frame(message: Image, code: int) -> Frame:
     _require_even(message, height=True)
     luma = _rows(message, message.height, (message.width,))
     chroma = _rows(message, message.height // 2, (message.width // 2, 2), first_row=message.height)
@@ -442,7 +424,7 @@ def _yuv420_frame(message: Image, code: int) -> ImageFrame:
     return ConvertedFrame(message.height, message.width, len(message.data), 0, convert)
 
 
-def _bayer_frame(message: Image, code: int) -> ImageFrame:
+def _bayer_frame(message: Image, code: int) -> Frame:
     if message.width < 4 or message.height < 4:
         raise ImageError(
             f"{message.width}x{message.height} {message.encoding} image is too small to "
@@ -456,7 +438,7 @@ def _bayer_frame(message: Image, code: int) -> ImageFrame:
     return ConvertedFrame(message.height, message.width, len(message.data), 2, convert)
 
 
-def _cv_bridge_frame(message: Image) -> ImageFrame:
+def _cv_bridge_frame(message: Image) -> Frame:
     encoding = message.encoding
     try:
         from cv_bridge import CvBridge
@@ -487,7 +469,7 @@ def _cv_bridge_frame(message: Image) -> ImageFrame:
     return PackedFrame(rgb, None, rgb.nbytes)
 
 
-def _compressed_frame(message: CompressedImage) -> ImageFrame:
+def _compressed_frame(message: CompressedImage) -> Frame:
     data = np.frombuffer(message.data, dtype=np.uint8)
     head = data[:24].tobytes()
     if head.startswith(b"\xff\xd8\xff"):

@@ -1,0 +1,136 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The tracker's results as ROS messages, and requests as the tracker's commands."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Vector3, Vector3Stamped
+from numpy.typing import NDArray
+from vision_msgs.msg import (
+    BoundingBox2D,
+    Detection2D,
+    Detection2DArray,
+    ObjectHypothesisWithPose,
+)
+
+from mixformer2_ros.msg import TargetState as TargetStateMessage
+from mixformer2_ros.tracking.types import TargetState, TrackResult
+
+_NANOSECONDS = 1_000_000_000
+
+BELIEVED_STATES = (TargetState.TRACKING, TargetState.UNCERTAIN)
+"""States in which a box may be acted on; a lost target is never published as a detection."""
+
+
+def stamp_to_nanoseconds(stamp: Any) -> int:
+    """Nanoseconds of a ``builtin_interfaces/Time``."""
+    return int(stamp.sec) * _NANOSECONDS + int(stamp.nanosec)
+
+
+def nanoseconds_to_stamp(nanoseconds: int) -> Time:
+    """``builtin_interfaces/Time`` of nanoseconds."""
+    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    return Time(sec=seconds, nanosec=rest)
+
+
+def box_to_message(box: NDArray[np.float64]) -> BoundingBox2D:
+    """Bounding box message of x, y, w, h in pixels (left upper corner and size)."""
+    x, y, width, height = (float(value) for value in box)
+    message = BoundingBox2D()
+    message.center.position.x = x + 0.5 * width
+    message.center.position.y = y + 0.5 * height
+    message.size_x = width
+    message.size_y = height
+    return message
+
+
+def message_to_box(message: Any) -> tuple[float, float, float, float]:
+    """x, y, w, h (left upper corner and size) of a bounding box message; no checks."""
+    width, height = float(message.size_x), float(message.size_y)
+    centre = message.center.position
+    return float(centre.x) - 0.5 * width, float(centre.y) - 0.5 * height, width, height
+
+
+def detection_message(
+    header: Any, target_id: str, class_id: str, result: TrackResult
+) -> Detection2D:
+    """One target as a detection.
+
+    Args:
+        header: The image's header.
+        target_id: The target's name.
+        class_id: Class name of the hypothesis.
+        result: What the tracker knows of the target.
+
+    Returns:
+        The detection, with one hypothesis.
+    """
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = class_id
+    hypothesis.hypothesis.score = float(result.score)
+    return Detection2D(
+        header=header, results=[hypothesis], bbox=box_to_message(result.box), id=target_id
+    )
+
+
+def detections_message(
+    header: Any, class_id: str, results: dict[str, TrackResult]
+) -> Detection2DArray:
+    """Every target that may be acted on; empty when there is none.
+
+    Args:
+        header: The image's header.
+        class_id: Class name of the hypotheses.
+        results: What the tracker knows, by target.
+
+    Returns:
+        The detections, in the order of the results.
+    """
+    detections = [
+        detection_message(header, target_id, class_id, result)
+        for target_id, result in results.items()
+        if result.state in BELIEVED_STATES
+    ]
+    return Detection2DArray(header=header, detections=detections)
+
+
+def target_state_message(
+    target_id: str,
+    result: TrackResult,
+    last_seen: Time,
+    angles: tuple[float, float] | None,
+) -> TargetStateMessage:
+    """All there is to know of one target.
+
+    Args:
+        target_id: The target's name.
+        result: What the tracker knows of it.
+        last_seen: Stamp of the newest image on which it was TRACKING.
+        angles: Azimuth and elevation in rad, ``None`` where they are unknown (NaN in the message).
+
+    Returns:
+        The message.
+    """
+    azimuth, elevation = angles or (math.nan, math.nan)
+    x, y, scale = (float(value) for value in result.velocity)
+    return TargetStateMessage(
+        target_id=target_id,
+        state=int(result.state),
+        bbox=box_to_message(result.box),
+        score=float(result.score),
+        velocity=Vector3(x=x, y=y, z=scale),
+        azimuth=azimuth,
+        elevation=elevation,
+        last_seen=last_seen,
+    )
+
+
+def direction_message(header: Any, ray: NDArray[np.float64]) -> Vector3Stamped:
+    """Unit vector in the camera's optical frame, stamped with the image's header."""
+    x, y, z = (float(value) for value in ray)
+    return Vector3Stamped(header=header, vector=Vector3(x=x, y=y, z=z))
