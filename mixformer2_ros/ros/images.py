@@ -5,6 +5,9 @@
 ``frame_from_message`` never copies or converts a whole raw image: a frame is a view of the
 message's own buffer, and only the region the tracker asks for is converted. Row padding (``step``)
 and byte order (``is_bigendian``) are honoured; cv_bridge's Python decoder ignores the former.
+
+Reading needs no ROS: any object with the fields of the messages will do, for instance what
+``rosbags`` reads out of a bag.
 """
 
 from __future__ import annotations
@@ -13,14 +16,16 @@ import array
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
 
 from mixformer2_ros.tracking.frame import Frame
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage, Image
 
 MAX_COMPRESSED_PIXELS = 1 << 27
 """Largest compressed image that is decoded (a small file can claim any size)."""
@@ -258,8 +263,9 @@ def frame_from_message(message: Image | CompressedImage) -> Frame:
     1st and 99th percentile; ``8UC3`` and ``8UC4`` are BGR and BGRA, as OpenCV writes them.
 
     Args:
-        message: ``sensor_msgs/Image`` in one of ``SUPPORTED_ENCODINGS`` (others go through
-            cv_bridge where it is installed) or ``sensor_msgs/CompressedImage`` with JPEG or PNG.
+        message: ``sensor_msgs/Image`` (known by its field ``encoding``) in one of
+            ``SUPPORTED_ENCODINGS`` (others go through cv_bridge where it is installed) or
+            ``sensor_msgs/CompressedImage`` with JPEG or PNG.
 
     Returns:
         The frame.
@@ -267,7 +273,7 @@ def frame_from_message(message: Image | CompressedImage) -> Frame:
     Raises:
         ImageError: The message is malformed or its encoding is unknown.
     """
-    if isinstance(message, CompressedImage):
+    if not hasattr(message, "encoding"):
         return _compressed_frame(message)
     if message.width < 1 or message.height < 1:
         raise ImageError(
@@ -304,6 +310,8 @@ def rgb_to_message(rgb: NDArray[np.uint8], header: Any, encoding: str = "rgb8") 
     Raises:
         ImageError: The encoding cannot be written.
     """
+    from sensor_msgs.msg import Image
+
     codes = {
         "rgb8": None,
         "bgr8": cv2.COLOR_RGB2BGR,
@@ -339,6 +347,8 @@ def rgb_to_compressed_message(
     Returns:
         The message.
     """
+    from sensor_msgs.msg import CompressedImage
+
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     message = CompressedImage()
@@ -448,6 +458,8 @@ def _cv_bridge_frame(message: Image) -> Frame:
             f"not available ({error}): publish one of {', '.join(SUPPORTED_ENCODINGS)}"
         ) from error
     try:
+        from sensor_msgs.msg import Image
+
         bridge = CvBridge()
         dtype, channels = bridge.encoding_to_dtype_with_channels(encoding)
         packed = Image()
