@@ -130,7 +130,8 @@ def _ball(rng: np.random.Generator, canvas: _Canvas) -> None:
     else:
         for _ in range(int(rng.integers(3, 9))):
             x, y = rng.uniform(-0.8, 0.8, 2)
-            canvas.round(x, y, *rng.uniform(0.1, 0.3, 2), second, cut=True)
+            w, h = rng.uniform(0.1, 0.3, 2)
+            canvas.round(x, y, w, h, second, cut=True)
 
 
 def _package(rng: np.random.Generator, canvas: _Canvas) -> None:
@@ -246,7 +247,8 @@ def _animal(rng: np.random.Generator, canvas: _Canvas) -> None:
     canvas.limb((neck[0] - 0.05, neck[1] - 0.1), (neck[0] - 0.1, neck[1] - 0.25), 0.04, fur, 0.7)
     for _ in range(int(rng.integers(0, 6))):
         x, y = rng.uniform(-0.5, 0.5), rng.uniform(-0.25, 0.2)
-        canvas.round(x, y, *rng.uniform(0.05, 0.18, 2), colour(rng, "snow"), cut=True)
+        w, h = rng.uniform(0.05, 0.18, 2)
+        canvas.round(x, y, w, h, colour(rng, "snow"), cut=True)
 
 
 def _wings(rng: np.random.Generator, canvas: _Canvas) -> None:
@@ -289,18 +291,19 @@ def _cyclist(rng: np.random.Generator, canvas: _Canvas) -> None:
 
 
 def _composite(rng: np.random.Generator, canvas: _Canvas) -> None:
-    place = np.zeros(2)
+    x, y = 0.0, 0.0
     for _ in range(int(rng.integers(2, 6))):
-        tint, size = colour(rng), rng.uniform(0.18, 0.55, 2)
+        tint, (w, h) = colour(rng), rng.uniform(0.18, 0.55, 2)
         kind = rng.integers(3)
         if kind == 0:
-            canvas.round(*place, *size, tint, corner=rng.uniform(0.2, 1.2))
+            canvas.round(x, y, w, h, tint, corner=rng.uniform(0.2, 1.2))
         elif kind == 1:
-            canvas.fill(_outline(rng, 0.5) * size + place, tint)
+            canvas.fill(_outline(rng, 0.5) * np.array([w, h]) + np.array([x, y]), tint)
         else:
-            canvas.limb(tuple(place), tuple(place + rng.uniform(-0.8, 0.8, 2)), size[0] * 0.4, tint)
-        canvas.round(*place, *(size * rng.uniform(0.2, 0.6)), colour(rng), cut=True)
-        place = np.clip(place + rng.uniform(-0.55, 0.55, 2), -0.6, 0.6)
+            reach = rng.uniform(-0.8, 0.8, 2)
+            canvas.limb((x, y), (x + reach[0], y + reach[1]), w * 0.4, tint)
+        canvas.round(x, y, w * rng.uniform(0.2, 0.6), h * 0.4, colour(rng), cut=True)
+        x, y = np.clip(np.array([x, y]) + rng.uniform(-0.55, 0.55, 2), -0.6, 0.6)
 
 
 PAINTERS: dict[str, Painter] = {

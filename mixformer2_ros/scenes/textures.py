@@ -182,42 +182,79 @@ def winding(
     return np.stack([across * width, along * height], axis=1)
 
 
-def road(rng: np.random.Generator, image: Image, line: NDArray[np.float64], wide: int) -> None:
-    """Paint a road with verges and, mostly, a dashed middle line, in place.
+def road(
+    rng: np.random.Generator,
+    image: Image,
+    line: NDArray[np.float64],
+    wide: int,
+    marked: bool | None = None,
+) -> None:
+    """Paint a road with verges in place.
 
     Args:
         rng: source of randomness.
         image: uint8 (height, width, 3), RGB, changed in place.
         line: (N, 2) points x, y of the middle, pixels.
         wide: width of the carriageway, pixels.
+        marked: whether it has a dashed middle line; None lets chance decide.
     """
     fixed = np.round(line * 16).astype(np.int32)
     grey = colour(rng, "grey")
     verge = _scaled(colour(rng, _choice(rng, "earth", "grass", "concrete")), 0.9)
-    cv2.polylines(image, [fixed], False, verge, round(wide * 1.3), cv2.LINE_AA, 4)
-    cv2.polylines(image, [fixed], False, _scaled(grey, 0.75), wide, cv2.LINE_AA, 4)
-    thin = max(1, wide // 18)
-    if rng.random() < 0.7:
+    cv2.polylines(image, [fixed], False, verge, round(wide * 1.2), cv2.LINE_AA, 4)
+    cv2.polylines(image, [fixed], False, _scaled(grey, 0.6), wide, cv2.LINE_AA, 4)
+    if marked if marked is not None else rng.random() < 0.7:
         light = _scaled(colour(rng, "snow"), 0.9)
-        dense = np.stack(
-            [
-                np.interp(np.linspace(0, len(line) - 1, 160), np.arange(len(line)), line[:, c])
-                for c in (0, 1)
-            ],
-            axis=1,
-        )
-        dashes = [np.round(dense[k : k + 3] * 16).astype(np.int32) for k in range(0, 158, 5)]
-        cv2.polylines(image, dashes, False, light, thin, cv2.LINE_AA, 4)
+        steps = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+        places = np.arange(0.0, steps[-1], max(2.0, wide * 0.1))
+        dense = np.stack([np.interp(places, steps, line[:, c]) for c in (0, 1)], axis=1)
+        points = np.round(dense * 16).astype(np.int32)
+        dashes = [points[k : k + 4] for k in range(0, len(points) - 3, 8)]
+        cv2.polylines(image, dashes, False, light, max(1, wide // 24), cv2.LINE_AA, 4)
 
 
-def trees(rng: np.random.Generator, image: Image, count: int, size: float) -> None:
-    """Paint round crowns seen from above, each with its shadow, in place.
+def crown(
+    image: Image, x: float, y: float, radius: float, tint: NDArray[np.uint8], sun: float
+) -> None:
+    """Paint one round tree crown seen from above, lit from one side, in place.
+
+    Args:
+        image: uint8 (height, width, 3), RGB, changed in place.
+        x: of the middle, pixels.
+        y: of the middle, pixels.
+        radius: pixels.
+        tint: uint8 (3,), RGB.
+        sun: direction away from the sun, rad.
+    """
+    for scale, bright in ((1.0, 0.75), (0.7, 1.0), (0.4, 1.25)):
+        shift = (1.0 - scale) * radius * 0.5
+        place = (round(x - shift * np.cos(sun)), round(y - shift * np.sin(sun)))
+        size = max(1, round(radius * scale))
+        cv2.circle(image, place, size, _scaled(tint, bright), -1, cv2.LINE_AA)
+
+
+def _allowed(free: NDArray[np.uint8] | None, x: float, y: float) -> bool:
+    if free is None:
+        return True
+    row, column = min(max(int(y), 0), free.shape[0] - 1), min(max(int(x), 0), free.shape[1] - 1)
+    return bool(free[row, column])
+
+
+def trees(
+    rng: np.random.Generator,
+    image: Image,
+    count: int,
+    size: float,
+    free: NDArray[np.uint8] | None = None,
+) -> None:
+    """Paint clusters of round crowns seen from above, each with its shadow, in place.
 
     Args:
         rng: source of randomness.
         image: uint8 (height, width, 3), RGB, changed in place.
         count: number of trees.
         size: typical crown radius, pixels.
+        free: uint8 (height, width), nonzero where a tree may stand; None for everywhere.
     """
     height, width = image.shape[:2]
     family = _choice(rng, "forest", "forest", "grass", "earth")
@@ -228,18 +265,21 @@ def trees(rng: np.random.Generator, image: Image, count: int, size: float) -> No
         radius = size * rng.lognormal(0.0, 0.35)
         centre = clusters[rng.integers(len(clusters))] + rng.normal(0, spread, 2)
         x, y = float(centre[0]), float(centre[1])
-        crown = colour(rng, family)
+        tint = colour(rng, family)
+        if not _allowed(free, x, y):
+            continue
         shadow = (round(x + radius * 0.6 * np.cos(sun)), round(y + radius * 0.6 * np.sin(sun)))
-        cv2.circle(image, shadow, max(1, round(radius)), _scaled(crown, 0.35), -1, cv2.LINE_AA)
-        for scale, bright in ((1.0, 0.75), (0.7, 1.0), (0.4, 1.25)):
-            shift = (1.0 - scale) * radius * 0.5
-            place = (round(x - shift * np.cos(sun)), round(y - shift * np.sin(sun)))
-            cv2.circle(
-                image, place, max(1, round(radius * scale)), _scaled(crown, bright), -1, cv2.LINE_AA
-            )
+        cv2.circle(image, shadow, max(1, round(radius)), _scaled(tint, 0.35), -1, cv2.LINE_AA)
+        crown(image, x, y, radius, tint, sun)
 
 
-def houses(rng: np.random.Generator, image: Image, count: int, size: float) -> None:
+def houses(
+    rng: np.random.Generator,
+    image: Image,
+    count: int,
+    size: float,
+    free: NDArray[np.uint8] | None = None,
+) -> None:
     """Paint roofs seen from above, two slopes and a shadow each, in place.
 
     Args:
@@ -247,6 +287,7 @@ def houses(rng: np.random.Generator, image: Image, count: int, size: float) -> N
         image: uint8 (height, width, 3), RGB, changed in place.
         count: number of houses.
         size: typical half side, pixels.
+        free: uint8 (height, width), nonzero where a house may stand; None for everywhere.
     """
     height, width = image.shape[:2]
     angle = rng.uniform(0, np.pi)
@@ -255,10 +296,13 @@ def houses(rng: np.random.Generator, image: Image, count: int, size: float) -> N
         half = size * rng.uniform(0.5, 1.3, 2)
         turn = angle + rng.normal(0, 0.08)
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+        slope = corners * np.array([1, 0.5]) + np.array([0, half[1] / 2])
         roof = colour(rng, _choice(rng, "brick", "grey", "concrete", "earth"))
+        if not _allowed(free, float(centre[0]), float(centre[1])):
+            continue
         _fill(image, _oriented(corners, turn) + centre + size * 0.25, _scaled(roof, 0.3))
         _fill(image, _oriented(corners, turn) + centre, _scaled(roof, 0.8))
-        _fill(image, _oriented(corners * (1, 0.5) + (0, half[1] / 2), turn) + centre, _tuple(roof))
+        _fill(image, _oriented(slope, turn) + centre, _tuple(roof))
 
 
 def _fields(rng: np.random.Generator, height: int, width: int) -> Image:
@@ -282,15 +326,20 @@ def _fields(rng: np.random.Generator, height: int, width: int) -> Image:
     return _modulate(tints[labels], 0.5 + 0.5 * np.sin(phase), 0.85, 1.1)
 
 
-def aerial(rng: np.random.Generator, height: int, width: int) -> Image:
-    """Ground seen from a drone: meadows or fields, roads, trees, roofs."""
+def aerial_ground(rng: np.random.Generator, height: int, width: int) -> Image:
+    """Bare meadows or a patchwork of fields seen from a drone, without anything on them."""
     extent = max(height, width)
     ground = noise(rng, height, width, extent * rng.uniform(0.15, 0.5), rng.uniform(0.5, 0.75))
     if rng.random() < 0.5:
-        image = _modulate(_fields(rng, height, width), ground, 0.75, 1.15)
-    else:
-        families = ("grass", "forest", "earth", "sand", "concrete", "snow")
-        image = colourise(ground, palette(rng, *(_choice(rng, *families) for _ in range(2))))
+        return _modulate(_fields(rng, height, width), ground, 0.75, 1.15)
+    families = ("grass", "forest", "earth", "sand", "concrete", "snow")
+    return colourise(ground, palette(rng, *(_choice(rng, *families) for _ in range(2))))
+
+
+def aerial(rng: np.random.Generator, height: int, width: int) -> Image:
+    """Ground seen from a drone: meadows or fields, roads, trees, roofs."""
+    extent = max(height, width)
+    image = aerial_ground(rng, height, width)
     for _ in range(int(rng.integers(0, 3))):
         line = winding(rng, height, width, int(rng.integers(3, 6)))
         road(rng, image, line, round(extent * rng.uniform(0.02, 0.09)) + 1)

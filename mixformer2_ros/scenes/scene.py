@@ -1,0 +1,375 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Seeded scenes with exactly known truth: description and rendering.
+
+A `Scene` says what happens; `Scene.frame` renders any of its frames, in any order, always the
+same way. The box is that of the target as it can be seen: cut at the border of the view and, while
+something covers it, around what is still visible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer2_ros.scenes import objects, textures
+from mixformer2_ros.scenes.world import Actor, World, build
+
+# Less of the target than this in sight counts as absent.
+_LEAST_VISIBLE = 0.05
+_NOISE_MARGIN = 64
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens to the target.
+
+    Attributes:
+        kind: ``partial`` (about half of it is covered), ``hidden`` (all of it) or ``away`` (the
+            camera looks elsewhere).
+        start: seconds from the first frame.
+        end: seconds; for ``partial`` and ``hidden`` the time the target's centre takes to pass.
+    """
+
+    kind: str
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("partial", "hidden", "away"):
+            raise ValueError(f"event kind {self.kind!r} is not partial, hidden or away")
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"event from {self.start} s to {self.end} s has no duration")
+
+
+@dataclass(frozen=True)
+class SceneFrame:
+    """One rendered frame.
+
+    Attributes:
+        image: uint8 (height, width, 3), RGB.
+        box: float64 (4,), x, y, w, h of the visible target in pixels of the image (pixel i covers
+            [i, i + 1)), NaNs when it cannot be seen.
+        visible: share of the target's area that can be seen, 0..1.
+    """
+
+    image: NDArray[np.uint8]
+    box: NDArray[np.float64]
+    visible: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A seeded scene: equal descriptions give equal frames.
+
+    Attributes:
+        seed: of everything random.
+        width: of the view, pixels.
+        height: of the view, pixels.
+        length: number of frames.
+        rate: frames a second.
+        background: ``street`` (vehicles on a road seen from a drone), a name of
+            `textures.PAINTERS`, or empty for any.
+        target: a name of `objects.PAINTERS`, or empty for any (``street``: a car).
+        target_size: longer side of the target at zoom 1, pixels.
+        speed: typical speed of the target, pixels a second at zoom 1.
+        scale_change: deviation of the logarithm of the target's size (not on a street).
+        turn: deviation of the target's orientation, rad (not on a street).
+        camera_lag: how slowly the camera follows, seconds.
+        camera_shake: deviation of the camera's vibration, pixels.
+        camera_turn: deviation of the camera's roll, rad.
+        zoom_change: deviation of the logarithm of the zoom.
+        light_change: deviation of the logarithm of the brightness.
+        blur: deviation of the Gaussian defocus, pixels.
+        noise: deviation of the sensor noise, grey levels.
+        distractors: number of objects that look like the target.
+        events: occlusions and absences.
+
+    Raises:
+        ValueError: a value is out of range or names an unknown painter.
+    """
+
+    seed: int = 0
+    width: int = 1280
+    height: int = 720
+    length: int = 300
+    rate: float = 30.0
+    background: str = ""
+    target: str = ""
+    target_size: int = 96
+    speed: float = 180.0
+    scale_change: float = 0.15
+    turn: float = 0.2
+    camera_lag: float = 0.8
+    camera_shake: float = 1.0
+    camera_turn: float = 0.03
+    zoom_change: float = 0.1
+    light_change: float = 0.08
+    blur: float = 0.0
+    noise: float = 2.0
+    distractors: int = 2
+    events: tuple[Event, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        limits = {
+            "seed": (0, 2**63 - 1),
+            "width": (32, 7680),
+            "height": (32, 4320),
+            "length": (2, 1_000_000),
+            "rate": (0.1, 1000.0),
+            "target_size": (8, min(self.width, self.height)),
+            "speed": (0.0, 1e5),
+            "scale_change": (0.0, 1.0),
+            "turn": (0.0, 10.0),
+            "camera_lag": (0.0, 60.0),
+            "camera_shake": (0.0, 100.0),
+            "camera_turn": (0.0, 10.0),
+            "zoom_change": (0.0, 0.5),
+            "light_change": (0.0, 1.0),
+            "blur": (0.0, 20.0),
+            "noise": (0.0, 100.0),
+            "distractors": (0, 50),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"scene {name} {value} is outside {low}..{high}")
+        backgrounds = ("", "street", *textures.PAINTERS)
+        if self.background not in backgrounds:
+            raise ValueError(f"scene background {self.background!r} is not one of {backgrounds}")
+        if self.target not in ("", *objects.PAINTERS):
+            raise ValueError(
+                f"scene target {self.target!r} is not one of {tuple(objects.PAINTERS)}"
+            )
+
+    @classmethod
+    def demo(cls, seed: int = 0) -> Scene:
+        """Ten seconds of a car on a country road, with other cars and a tree in the way.
+
+        Args:
+            seed: another seed is another place and another car.
+        """
+        return cls(
+            seed=seed,
+            background="street",
+            distractors=4,
+            speed=150.0,
+            events=(Event("partial", 4.6, 5.6),),
+        )
+
+    @classmethod
+    def random(cls, seed: int, width: int = 1280, height: int = 720, length: int = 300) -> Scene:
+        """A scene with everything drawn at random: place, target, motion, light, events.
+
+        Args:
+            seed: of the draw and of the scene.
+            width: of the view, pixels.
+            height: of the view, pixels.
+            length: number of frames at 30 a second.
+        """
+        rng = np.random.default_rng((0x7363, seed))
+        small = min(width, height)
+        events = []
+        duration = length / 30.0
+        for share in (0.3, 0.55, 0.8):
+            kind = str(rng.choice(["none", "none", "partial", "hidden", "away"]))
+            if kind != "none":
+                start = duration * share
+                events.append(Event(kind, start, start + rng.uniform(0.3, 1.0)))
+        return cls(
+            seed=seed,
+            width=width,
+            height=height,
+            length=length,
+            background="street" if rng.random() < 0.2 else "",
+            target_size=max(8, round(small * rng.uniform(0.05, 0.3))),
+            speed=small * rng.uniform(0.1, 0.6),
+            scale_change=rng.uniform(0.0, 0.3),
+            turn=rng.uniform(0.0, 0.6),
+            camera_lag=rng.uniform(0.2, 1.5),
+            camera_shake=rng.uniform(0.0, 3.0),
+            camera_turn=rng.uniform(0.0, 0.08),
+            zoom_change=rng.uniform(0.0, 0.2),
+            light_change=rng.uniform(0.0, 0.2),
+            blur=float(rng.choice([0.0, 0.0, rng.uniform(0.5, 1.5)])),
+            noise=rng.uniform(0.0, 6.0),
+            distractors=int(rng.integers(0, 6)),
+            events=tuple(events),
+        )
+
+    def truth(self, index: int) -> tuple[NDArray[np.float64], float]:
+        """Box and visible share of the target in one frame, without rendering it.
+
+        Args:
+            index: 0..length - 1.
+
+        Returns:
+            The box (float64 (4,), see `SceneFrame`) and the visible share.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        self._check(index)
+        world = self._world
+        view = world.camera.matrix(index)
+        hull = _to_view(world.target, view, index)
+        left, top = np.floor(hull.min(axis=0)).astype(int) - 1
+        right, bottom = np.ceil(hull.max(axis=0)).astype(int) + 1
+        window = (int(left), int(top), int(right), int(bottom))
+        alpha = _alpha(world.target, view, index, window)
+        total = float(alpha.sum())
+        inside = np.zeros_like(alpha)
+        x1, y1 = max(0, -window[0]), max(0, -window[1])
+        x2, y2 = self.width - window[0], self.height - window[1]
+        if x2 > 0 and y2 > 0:
+            inside[y1:y2, x1:x2] = alpha[y1:y2, x1:x2]
+        covered = False
+        for occluder in world.occluders:
+            cover = _alpha(occluder, view, index, window)
+            if cover.any():
+                covered = True
+                inside *= 1 - cover
+        visible = float(inside.sum()) / max(total, 1e-9)
+        low = np.clip(hull.min(axis=0), 0, (self.width, self.height))
+        high = np.clip(hull.max(axis=0), 0, (self.width, self.height))
+        if covered:
+            rows, columns = np.nonzero(inside >= 0.5)
+            if not len(rows):
+                return np.full(4, np.nan), visible
+            first = np.array([columns.min(), rows.min()]) + window[:2]
+            last = np.array([columns.max(), rows.max()]) + window[:2] + 1
+            low, high = np.maximum(low, first), np.minimum(high, last)
+        if visible < _LEAST_VISIBLE or np.any(high - low < 1):
+            return np.full(4, np.nan), visible
+        return np.concatenate([low, high - low]), min(1.0, visible)
+
+    def frame(self, index: int) -> SceneFrame:
+        """Render one frame.
+
+        Args:
+            index: 0..length - 1.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        box, visible = self.truth(index)
+        world = self._world
+        view = world.camera.matrix(index)
+        image = cv2.warpAffine(
+            world.ground,
+            _centred(view),
+            (self.width, self.height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        for actor in (*world.distractors, world.target, *world.occluders):
+            _paste(image, actor, view, index)
+        if self.blur > 0:
+            cv2.GaussianBlur(image, (0, 0), self.blur, dst=image)
+        if self.light_change > 0:
+            cv2.convertScaleAbs(image, dst=image, alpha=float(world.gains[index]))
+        if self.noise > 0:
+            y, x = (index * 37) % _NOISE_MARGIN, (index * 23) % _NOISE_MARGIN
+            grain = self._grain[y : y + self.height, x : x + self.width]
+            cv2.add(image, grain, dst=image, dtype=cv2.CV_8U)
+        return SceneFrame(np.asarray(image, np.uint8), box, visible)
+
+    def __len__(self) -> int:
+        return self.length
+
+    @cached_property
+    def _world(self) -> World:
+        return build(self)
+
+    @cached_property
+    def _grain(self) -> NDArray[np.int8]:
+        rng = np.random.default_rng((0x6772, self.seed))
+        shape = (self.height + _NOISE_MARGIN, self.width + _NOISE_MARGIN, 1)
+        grain = rng.standard_normal(shape, np.float32) * np.float32(self.noise)
+        return np.repeat(np.clip(np.round(grain), -127, 127).astype(np.int8), 3, axis=2)
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < self.length:
+            raise IndexError(f"frame {index} is outside the scene's 0..{self.length - 1}")
+
+
+def _centred(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same map between pixel centres: warpAffine puts pixel i at i, not at i + 0.5."""
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
+    return shifted
+
+
+def _chain(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    linear = outer[:, :2] @ inner[:, :2]
+    shift = outer[:, :2] @ inner[:, 2] + outer[:, 2]
+    return np.hstack([linear, shift[:, None]])
+
+
+def _to_view(actor: Actor, view: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+    """The sprite's hull in view coordinates: float64 (K, 2)."""
+    height, width = actor.pixels.shape[:2]
+    matrix = _chain(view, actor.matrix(index))
+    return np.asarray(
+        (actor.hull + np.array([width / 2, height / 2])) @ matrix[:, :2].T + matrix[:, 2]
+    )
+
+
+def _warp(
+    pixels: NDArray[np.uint8],
+    matrix: NDArray[np.float64],
+    window: tuple[int, int, int, int],
+) -> NDArray[np.uint8]:
+    """Warp a sprite into a window (x1, y1, x2, y2) of the view; transparent outside."""
+    shifted = _centred(matrix)
+    shifted[:, 2] -= window[:2]
+    size = (window[2] - window[0], window[3] - window[1])
+    return np.asarray(cv2.warpAffine(pixels, shifted, size, flags=cv2.INTER_LINEAR))
+
+
+def _alpha(
+    actor: Actor, view: NDArray[np.float64], index: int, window: tuple[int, int, int, int]
+) -> NDArray[np.float32]:
+    matrix = _chain(view, actor.matrix(index))
+    alpha = np.ascontiguousarray(actor.pixels[..., 3])
+    return _warp(alpha, matrix, window).astype(np.float32) / np.float32(255)
+
+
+def _paste(image: NDArray[np.uint8], actor: Actor, view: NDArray[np.float64], index: int) -> None:
+    """Blend an actor, after its shadow, into the view in place."""
+    matrix = _chain(view, actor.matrix(index))
+    if actor.shadow > 0:
+        shaded = matrix.copy()
+        shaded[:, 2] += view[:, :2] @ np.array([actor.shadow, actor.shadow])
+        _blend(image, actor.pixels, shaded, shadow=True)
+    _blend(image, actor.pixels, matrix, shadow=False)
+
+
+def _blend(
+    image: NDArray[np.uint8],
+    pixels: NDArray[np.uint8],
+    matrix: NDArray[np.float64],
+    shadow: bool,
+) -> None:
+    height, width = pixels.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    placed = corners @ matrix[:, :2].T + matrix[:, 2]
+    low = np.maximum(np.floor(placed.min(axis=0)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(placed.max(axis=0)).astype(int) + 1, image.shape[1::-1])
+    if np.any(high <= low):
+        return
+    window = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    layer = _warp(pixels, matrix, window)
+    part = image[window[1] : window[3], window[0] : window[2]]
+    alpha = layer[..., 3]
+    if shadow:
+        keep = cv2.convertScaleAbs(alpha, alpha=-0.45, beta=0)
+        keep = cv2.subtract(np.full_like(alpha, 255), keep)
+    else:
+        keep = cv2.bitwise_not(alpha)
+    dimmed = cv2.multiply(part, cv2.merge([keep, keep, keep]), scale=1 / 255)
+    part[:] = dimmed if shadow else cv2.add(dimmed, np.ascontiguousarray(layer[..., :3]))
