@@ -32,7 +32,7 @@ class Event:
         kind: ``partial`` (about half of it is covered), ``hidden`` (all of it) or ``away`` (the
             camera looks elsewhere).
         start: seconds from the first frame.
-        end: seconds; for ``partial`` and ``hidden`` the time the target's centre takes to pass.
+        end: seconds; for ``partial`` and ``hidden`` the time the target's centre is behind it.
     """
 
     kind: str
@@ -234,17 +234,18 @@ class Scene:
                 covered = True
                 inside *= 1 - cover
         visible = float(inside.sum()) / max(total, 1e-9)
-        low = np.clip(hull.min(axis=0), 0, (self.width, self.height))
-        high = np.clip(hull.max(axis=0), 0, (self.width, self.height))
-        if covered:
-            rows, columns = np.nonzero(inside >= 0.5)
-            if not len(rows):
-                return np.full(4, np.nan), visible
-            first = np.array([columns.min(), rows.min()]) + window[:2]
-            last = np.array([columns.max(), rows.max()]) + window[:2] + 1
-            low, high = np.maximum(low, first), np.minimum(high, last)
-        if visible < _LEAST_VISIBLE or np.any(high - low < 1):
+        seen = inside >= 0.5
+        columns, rows = np.nonzero(seen.any(axis=0))[0], np.nonzero(seen.any(axis=1))[0]
+        if visible < _LEAST_VISIBLE or not len(rows):
             return np.full(4, np.nan), visible
+        low = np.array([columns[0], rows[0]]) + window[:2]
+        high = np.array([columns[-1], rows[-1]]) + window[:2] + 1
+        if not covered:
+            # The outline knows the edge between the pixels; a pixel counts from half cover on.
+            low = np.clip(hull.min(axis=0), low - 0.5, low + 0.5)
+            high = np.clip(hull.max(axis=0), high - 0.5, high + 0.5)
+            size = (self.width, self.height)
+            low, high = np.clip(low, 0, size), np.clip(high, 0, size)
         return np.concatenate([low, high - low]), min(1.0, visible)
 
     def frame(self, index: int) -> SceneFrame:

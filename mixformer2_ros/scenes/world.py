@@ -19,7 +19,7 @@ from mixformer2_ros.scenes import motion, objects, textures
 from mixformer2_ros.scenes.motion import Signal
 
 if TYPE_CHECKING:
-    from mixformer2_ros.scenes.scene import Scene
+    from mixformer2_ros.scenes.scene import Event, Scene
 
 # How much larger than the view the ground is: room for the target's path and the camera's.
 _ROOM = 2.1
@@ -177,9 +177,12 @@ def _occluder(
     width, height = max(16, round(length)), max(16, round(breadth))
     cover = np.zeros((height, width), np.uint8)
     if leafy:
-        image = np.zeros((height, width, 3), np.uint8)
         small = min(width, height)
         sun, tint = rng.uniform(0, 2 * np.pi), textures.colour(rng, "grass")
+        image = np.empty((height, width, 3), np.uint8)
+        image[:] = tint // 3
+        inset = round(0.1 * small)
+        cover[inset : height - inset, inset : width - inset] = 255
         for x, y in rng.random((90, 2)) * (width, height):
             radius = small * rng.uniform(0.1, 0.2)
             # Crowns that would be cut off by the rectangle are moved inside.
@@ -198,33 +201,50 @@ def _occluder(
     return np.dstack([image, cover])
 
 
-def _events(
-    rng: np.random.Generator, scene: Scene, path: Signal, size: float, leafy: bool
+def _occlusion(
+    rng: np.random.Generator, event: Event, size: float, way: float, leafy: bool
+) -> tuple[NDArray[np.uint8], float]:
+    """An occluder the target is behind while it travels `way`, and its sideways offset."""
+    if event.kind == "hidden":
+        return _occluder(rng, way + 1.5 * size, 2.0 * size, leafy), 0.0
+    # Reaches over one side of the path only, so that about half of the target stays in sight.
+    breadth = 2.0 * size
+    offset = float(rng.choice([-1.0, 1.0])) * (breadth / 2 - 0.05 * size)
+    return _occluder(rng, max(way, 0.5 * size), breadth, leafy), offset
+
+
+def _standing(
+    rng: np.random.Generator, scene: Scene, path: Signal, size: float
 ) -> tuple[Actor, ...]:
-    """The occluders that make the described events happen on the target's path."""
+    """Trees over the path of a target that keeps driving on."""
     actors = []
-    for event in scene.events:
-        if event.kind == "away":
-            continue
+    for event in (event for event in scene.events if event.kind != "away"):
         first = int(np.clip(event.start * scene.rate, 0, scene.length - 1))
         last = int(np.clip(event.end * scene.rate, first, scene.length - 1))
-        stretch = path[first : last + 1]
         chord = path[last] - path[first]
         turn = float(np.arctan2(chord[1], chord[0]))
-        local = (stretch - (path[first] + path[last]) / 2) @ _rotation(turn)
-        bend = float(np.abs(local[:, 1]).max(initial=0.0))
-        centre = (path[first] + path[last]) / 2
-        if event.kind == "hidden":
-            length, breadth = float(np.hypot(*chord)) + 1.3 * size, 2 * bend + 1.8 * size
-        else:
-            # Reaches over one side of the path only, so that about half of the target stays.
-            length, breadth = float(np.hypot(*chord)), 2.0 * size
-            side = np.array([-np.sin(turn), np.cos(turn)]) * rng.choice([-1.0, 1.0])
-            centre = centre + side * (breadth / 2 - 0.05 * size)
-        rgba = _occluder(rng, max(length, 0.5 * size), breadth, leafy)
+        rgba, offset = _occlusion(rng, event, size, float(np.hypot(*chord)), leafy=True)
+        centre = path[(first + last) // 2] + offset * np.array([-np.sin(turn), np.cos(turn)])
         positions = np.broadcast_to(centre, (scene.length, 2))
-        angles = np.full(scene.length, turn)
-        actors.append(make_actor(rgba, positions, angles, shadow=0.12 * size))
+        actors.append(make_actor(rgba, positions, np.full(scene.length, turn), shadow=0.1 * size))
+    return tuple(actors)
+
+
+def _passing(
+    rng: np.random.Generator, scene: Scene, path: Signal, size: float
+) -> tuple[Actor, ...]:
+    """Foreground objects that sweep across a target, however it moves."""
+    actors = []
+    time = np.arange(scene.length) / scene.rate
+    calm = motion.follow(path, scene.rate, 0.3)
+    for event in (event for event in scene.events if event.kind != "away"):
+        turn = rng.uniform(-0.4, 0.4) + rng.choice([0.0, np.pi])
+        way = 1.5 * size
+        rgba, offset = _occlusion(rng, event, size, way, bool(rng.random() < 0.5))
+        middle, speed = (event.start + event.end) / 2, way / (event.end - event.start)
+        forward, side = np.array([np.cos(turn), np.sin(turn)]), (-np.sin(turn), np.cos(turn))
+        centre = calm + (time - middle)[:, None] * speed * forward + offset * np.array(side)
+        actors.append(make_actor(rgba, centre, np.full(scene.length, turn), shadow=0.1 * size))
     return tuple(actors)
 
 
@@ -286,7 +306,7 @@ def _open(rng: np.random.Generator, scene: Scene) -> World:
         shift = rng.uniform(-0.25, 0.25, 2) * view
         others.append(make_actor(rgba, _free_path(rng, scene, room) + shift, *sway()))
     size = float(np.hypot(*sprite.shape[:2]) * target.scales.max())
-    occluders = _events(rng, scene, path, size, bool(rng.random() < 0.5))
+    occluders = _passing(rng, scene, path, size)
     camera = _camera(rng, scene, path, size)
     return World(ground, target, tuple(others), occluders, camera, _gains(rng, scene))
 
@@ -336,7 +356,7 @@ def _street(rng: np.random.Generator, scene: Scene) -> World:
             begin = meet + scene.speed * time[-1] * (k + 1.0) / (scene.distractors + 1.0)
             other, turn = drive(begin, -scene.speed, -lane)
         others.append(make_actor(vehicle(tint), other, turn, shadow=shadow))
-    occluders = _events(rng, scene, path, size, leafy=True)
+    occluders = _standing(rng, scene, path, size)
     camera = _camera(rng, scene, path, size)
     return World(ground, target, tuple(others), occluders, camera, _gains(rng, scene))
 
