@@ -304,9 +304,7 @@ class Target:
         return Box.around(box.cx, box.cy, w, h)
 
     def _bounded(self, box: Box, score: float) -> Box:
-        """Return the box with a size that the last ones allow, so that it neither runs away nor
-        collapses.
-        """
+        """Return the box at a size bounded by the last ones, against running away or collapse."""
         largest = self._uncut(self._box)
         w = min(max(box.w, self._box.w / STEP_SCALE), largest.w * STEP_SCALE)
         h = min(max(box.h, self._box.h / STEP_SCALE), largest.h * STEP_SCALE)
