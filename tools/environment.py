@@ -43,6 +43,9 @@ PROBE_TIMEOUT = 5.0
 MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "types-pyyaml": "yaml-stubs"}
 """Import names that differ from the requirement's name."""
 
+LINKED_FOLDERS = ("mixformer2_ros", "scripts", "launch", "config", "models")
+"""Folders that the build installs as links, so that an edited file counts at once."""
+
 FOREIGN = (
     "AMENT_CURRENT_PREFIX",
     "AMENT_PREFIX_PATH",
@@ -171,19 +174,25 @@ def unsuitable(python: Path) -> str | None:
     return None
 
 
-def run(command: Sequence[str | Path], folder: Path = ROOT) -> None:
+def run(command: Sequence[str | Path], folder: Path = ROOT, prelude: str = "") -> None:
     """Runs a command in a folder, with its output on stderr.
+
+    Args:
+        command: the program and its arguments.
+        folder: where it runs.
+        prelude: bash code that runs before it, in the same environment.
 
     Raises:
         SetupError: the command failed.
     """
-    words = [str(word) for word in command]
+    text = shlex.join(str(word) for word in command)
     # make's job server is not meant for the tools below it.
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     env["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    status = subprocess.run(words, stdout=sys.stderr, env=env, cwd=folder, check=False).returncode
+    code = ["bash", "-c", f"{prelude}\n{text}"]
+    status = subprocess.run(code, stdout=sys.stderr, env=env, cwd=folder, check=False).returncode
     if status != 0:
-        raise SetupError(f"This failed (status {status}): {shlex.join(words)}")
+        raise SetupError(f"This failed (status {status}): {text}")
 
 
 def digest(parts: Iterable[str | bytes]) -> str:
@@ -221,7 +230,7 @@ def install(plan: Plan) -> None:
     if plan.wheels:
         say(f"Installing ROS 2 {plan.name.capitalize()}, PyTorch and OpenCV into {plan.venv.name}")
         pip(plan, wanted + missing_cmake())
-        repair_cmake_folders(plan)
+        repair_prefix(plan)
     else:
         extend_sourced(plan, wanted)
     stamp.write_text(state)
@@ -284,11 +293,11 @@ def reachable(index: str) -> bool:
         return False
 
 
-def repair_cmake_folders(plan: Plan) -> None:
-    """Points the wheels' CMake targets at this machine's Python.
+def repair_prefix(plan: Plan) -> None:
+    """Makes the wheels a prefix to build on: points their CMake targets at this machine's Python.
 
-    They name the include folders of the machine that built the wheels, and CMake refuses targets
-    with folders that do not exist.
+    The targets name the include folders of the machine that built the wheels, and CMake refuses
+    folders that do not exist.
     """
     code = (
         "import sysconfig, numpy; print(sysconfig.get_path('include')); print(numpy.get_include())"
@@ -298,6 +307,8 @@ def repair_cmake_folders(plan: Plan) -> None:
     builder = r"/opt/python/cp3\d+-cp3\d+t?"
     numpy_folder = re.compile(builder + r"/lib/python3\.\d+/site-packages/numpy/_?core/include")
     python_folder = re.compile(builder + r"/include/python3\.\d+")
+    # colcon warns about a prefix without this file.
+    (plan.venv / "local_setup.bash").touch()
     for file in plan.venv.glob("share/*/cmake/*.cmake"):
         text = file.read_text()
         fixed = numpy_folder.sub(numpy_include, text)
@@ -343,7 +354,7 @@ def sources() -> Iterator[str | bytes]:
             if file.is_file():
                 yield str(file.relative_to(ROOT))
                 yield file.read_bytes()
-    for folder in ("mixformer2_ros", "scripts", "launch", "config", "models"):
+    for folder in LINKED_FOLDERS:
         for file in sorted((ROOT / folder).rglob("*")):
             if "__pycache__" not in file.parts:
                 yield str(file.relative_to(ROOT))
@@ -358,13 +369,29 @@ def build(plan: Plan) -> None:
     if not plan.wheels:
         require_vision_msgs()
     say(f"Building for {plan.name} in {plan.workspace.relative_to(ROOT)}")
-    plan.workspace.mkdir(parents=True, exist_ok=True)
-    packages = [str(ROOT)] + ([str(ROOT / "tools" / "vision_msgs")] if plan.wheels else [])
-    words = ["colcon", "build", "--symlink-install", "--paths", *packages]
+    link_sources(plan)
+    words = ["colcon", "build", "--symlink-install", "--base-paths", "src"]
     words += ["--cmake-args", "-DBUILD_TESTING=OFF", f"-DPython3_EXECUTABLE={plan.venv_python}"]
-    command = shlex.join(words)
-    run(["bash", "-c", f"{activation(plan)}\n{command}"], plan.workspace)
+    run(words, plan.workspace, activation(plan))
     stamp.write_text(state)
+
+
+def link_sources(plan: Plan) -> None:
+    """Lays out a colcon workspace whose packages consist of links to the sources.
+
+    The packages' own folders would not do: CMake refuses include folders inside the source folder,
+    and the virtual environment, with the headers of NumPy, lies there.
+    """
+    packages = {"mixformer2_ros": ROOT}
+    if plan.wheels:
+        packages["vision_msgs"] = ROOT / "tools" / "vision_msgs"
+    shutil.rmtree(plan.workspace / "src", ignore_errors=True)
+    for name, source in packages.items():
+        folder = plan.workspace / "src" / name
+        folder.mkdir(parents=True)
+        for entry in ("package.xml", "CMakeLists.txt", "msg", "srv", *LINKED_FOLDERS):
+            if (source / entry).exists():
+                (folder / entry).symlink_to(source / entry)
 
 
 def require_vision_msgs() -> None:
