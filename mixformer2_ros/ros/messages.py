@@ -33,9 +33,9 @@ def stamp_to_nanoseconds(stamp: Any) -> int:
 
 
 def nanoseconds_to_stamp(nanoseconds: int) -> Time:
-    """``builtin_interfaces/Time`` of nanoseconds."""
+    """``builtin_interfaces/Time`` of nanoseconds, within what its fields can hold."""
     seconds, rest = divmod(nanoseconds, _NANOSECONDS)
-    return Time(sec=seconds, nanosec=rest)
+    return Time(sec=min(max(seconds, -(1 << 31)), (1 << 31) - 1), nanosec=rest)
 
 
 def box_to_message(box: NDArray[np.float64]) -> BoundingBox2D:
@@ -47,13 +47,6 @@ def box_to_message(box: NDArray[np.float64]) -> BoundingBox2D:
     message.size_x = width
     message.size_y = height
     return message
-
-
-def message_to_box(message: Any) -> tuple[float, float, float, float]:
-    """x, y, w, h (left upper corner and size) of a bounding box message; no checks."""
-    width, height = float(message.size_x), float(message.size_y)
-    centre = message.center.position
-    return float(centre.x) - 0.5 * width, float(centre.y) - 0.5 * height, width, height
 
 
 def detection_message(

@@ -1,0 +1,508 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The tracker as a managed ROS 2 node: images and requests in, boxes and states out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Vector3Stamped
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from vision_msgs.msg import Detection2D, Detection2DArray
+
+from mixformer2_ros.inference import Engine, load_engine
+from mixformer2_ros.msg import TrackerState
+from mixformer2_ros.ros.camera import CameraInfoError, CameraModel, direction_angles
+from mixformer2_ros.ros.debug_view import DebugView
+from mixformer2_ros.ros.diagnostics import FrameTiming, Monitor
+from mixformer2_ros.ros.images import ImageError, frame_from_message
+from mixformer2_ros.ros.messages import (
+    BELIEVED_STATES,
+    detection_message,
+    detections_message,
+    direction_message,
+    nanoseconds_to_stamp,
+    stamp_to_nanoseconds,
+    target_state_message,
+)
+from mixformer2_ros.ros.parameters import NodeParameters, ParameterError, ParameterServer
+from mixformer2_ros.ros.qos import (
+    create_watched_subscription,
+    image_result_qos,
+    overridable,
+    result_qos,
+)
+from mixformer2_ros.srv import ClearTarget, SetTarget
+from mixformer2_ros.tracking.commands import SetTargetCode, SetTargetCommand, SetTargetReply
+from mixformer2_ros.tracking.session import FrameReport, TrackingSession
+from mixformer2_ros.tracking.types import TargetState, TrackResult
+
+_LOG_PERIOD = 5.0
+_COUNTER = 1 << 32
+_LONGEST_ID = 128
+_SAME_STAMP = 1000
+_NOT_ACTIVE = "the tracker is not active: ros2 lifecycle set {} configure, then activate"
+
+EngineFactory = Callable[..., Engine]
+
+
+class _FrameContext(NamedTuple):
+    """What has to come out again with a frame's results."""
+
+    header: Any
+    received: float
+
+
+class _Publishers(NamedTuple):
+    detection: Any
+    detections: Any
+    state: Any
+    direction: Any
+    debug_image: Any
+
+
+class TrackerNode(LifecycleNode):
+    """Follows targets in an image stream; the interface is in docs/architecture.md.
+
+    The executor's thread only takes messages in and answers requests; a ``TrackingSession`` does
+    the work in its own thread and publishes from there.
+
+    Args:
+        engine_factory: Makes the inference engine, with ``load_engine``'s arguments.
+        **options: Options of ``rclpy.node.Node`` (namespace, parameter_overrides, context ...).
+
+    Raises:
+        ParameterError: A start-up parameter has a value it cannot have.
+    """
+
+    def __init__(self, engine_factory: EngineFactory = load_engine, **options: Any) -> None:
+        super().__init__("tracker", **options)
+        self.monitor = Monitor()
+        self._engine_factory = engine_factory
+        self._engine: Engine | None = None
+        self._session: TrackingSession | None = None
+        self._outputs: _Publishers | None = None
+        self._debug_view: DebugView | None = None
+        self._image_inputs: list[Any] = []
+        self._camera: CameraModel | CameraInfoError | None = None
+        self._last_seen: dict[str, Time] = {}
+        try:
+            self._settings = ParameterServer(
+                self, lambda: self._engine is not None, self._on_parameters
+            )
+        except ParameterError:
+            self.destroy_node()
+            raise
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
+        self.create_service(SetTarget, "~/set_target", self._on_set_target)
+        self.create_service(ClearTarget, "~/clear_target", self._on_clear_target)
+        # Steady: diagnostics must also come when simulated time stands still.
+        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(
+            self._settings.current.diagnostics_period,
+            self._publish_diagnostics,
+            clock=self._steady_clock,
+        )
+        if self._settings.current.autostart:
+            self._start_timer = self.create_timer(0.0, self._autostart, clock=self._steady_clock)
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the engine, run it once, and create the publishers."""
+        parameters = self._settings.current
+        try:
+            engine = self._engine_factory(
+                variant=parameters.model,
+                checkpoint=parameters.checkpoint,
+                backend=parameters.backend,
+                device=parameters.device,
+                precision=parameters.precision,
+                threads=parameters.threads,
+            )
+            _warm_up(engine)
+            self._outputs = self._create_publishers()
+        except Exception as error:
+            return self._refuse("configure", error)
+        self._engine = engine
+        self.monitor.configured(engine.description)
+        self.get_logger().info(f"configured: {engine.description}")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the images and start to track."""
+        assert self._engine is not None
+        assert self._outputs is not None
+        parameters = self._settings.current
+        self._last_seen = {}
+        self._camera = None
+        self.monitor.activated(time.monotonic())
+        debug_image = self._outputs.debug_image
+        try:
+            self._session = TrackingSession(
+                self._engine,
+                parameters.tracker,
+                self._on_report,
+                max_targets=parameters.max_targets,
+                history_bytes=parameters.history_bytes,
+                stamp_tolerance=parameters.stamp_tolerance,
+                on_error=self._on_tracking_error,
+            )
+            self._debug_view = DebugView(
+                lambda: debug_image.get_subscription_count() > 0,
+                debug_image.publish,
+                self._on_tracking_error,
+            )
+            self._session.start()
+            topic = self._subscribe(parameters)
+        except Exception as error:
+            self._stop_tracking()
+            return self._refuse("activate", error)
+        self.get_logger().info(f"active: waiting for images on {topic}")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop tracking and forget the targets."""
+        self._stop_tracking()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the engine and the publishers."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything."""
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured, from where the node can be configured again."""
+        self._release()
+        return super().on_error(state)
+
+    def destroy_node(self) -> None:
+        """Stop the threads before what they publish with goes away."""
+        self._stop_tracking()
+        super().destroy_node()
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._start_timer)
+        if self._engine is not None:  # somebody was quicker
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _refuse(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "
+        text = f"cannot {transition}: {kind}{error}"
+        self.monitor.setup_failed(text)
+        name = self.get_fully_qualified_name()
+        self.get_logger().error(f"{text}. Then try again: ros2 lifecycle set {name} {transition}")
+        return TransitionCallbackReturn.FAILURE
+
+    def _create_publishers(self) -> _Publishers:
+        def create(message_type: type[Any], name: str, profile: Any) -> Any:
+            return self.create_lifecycle_publisher(
+                message_type, f"~/{name}", profile, qos_overriding_options=overridable()
+            )
+
+        return _Publishers(
+            detection=create(Detection2D, "detection", result_qos()),
+            detections=create(Detection2DArray, "detections", result_qos()),
+            state=create(TrackerState, "state", result_qos()),
+            direction=create(Vector3Stamped, "target_direction", result_qos()),
+            debug_image=create(Image, "debug_image", image_result_qos()),
+        )
+
+    def _subscribe(self, parameters: NodeParameters) -> str:
+        # Resolved first, so that remapping `image` moves the compressed topic too.
+        topic = self.resolve_topic_name("image")
+        message_type: type[Any] = Image
+        if parameters.image_transport == "compressed":
+            topic, message_type = f"{topic}/compressed", CompressedImage
+        for name, kind, callback in (
+            (topic, message_type, self._on_image),
+            ("camera_info", CameraInfo, self._on_camera_info),
+        ):
+            self._image_inputs.append(
+                create_watched_subscription(self, kind, name, callback, self._on_qos_mismatch)
+            )
+        return topic
+
+    def _stop_tracking(self) -> None:
+        while self._image_inputs:
+            self.destroy_subscription(self._image_inputs.pop())
+        session, self._session = self._session, None
+        if session is not None:
+            session.stop()
+        view, self._debug_view = self._debug_view, None
+        if view is not None:
+            view.stop()
+        self.monitor.deactivated()
+
+    def _release(self) -> None:
+        self._stop_tracking()
+        outputs, self._outputs = self._outputs, None
+        for publisher in outputs or ():
+            self.destroy_lifecycle_publisher(publisher)
+        self._engine = None
+        self.monitor.unconfigured()
+
+    # Inputs, in the executor's thread
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        received = time.perf_counter()
+        session = self._session
+        if session is None:
+            return
+        try:
+            frame = frame_from_message(message)
+            stamp = stamp_to_nanoseconds(message.header.stamp)
+            session.submit(frame, stamp, _FrameContext(message.header, received))
+        except ImageError as error:
+            self.monitor.image_rejected(str(error), time.monotonic())
+            self.get_logger().error(f"{error}", throttle_duration_sec=_LOG_PERIOD)
+        except Exception as error:  # whatever a camera sends must not stop the node
+            self._on_tracking_error(f"{type(error).__name__}: {error}")
+        else:
+            self.monitor.image_received(time.monotonic())
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        try:
+            rectified = self._settings.current.rectified
+            self._camera = CameraModel.from_message(message, rectified=rectified)
+        except CameraInfoError as error:
+            self._camera = error
+
+    def _on_qos_mismatch(self, text: str) -> None:
+        self.monitor.qos_mismatch(text, time.monotonic())
+        self.get_logger().warning(text)
+
+    def _on_parameters(self, parameters: NodeParameters) -> None:
+        session = self._session
+        if session is not None:
+            session.configure(parameters.tracker)
+
+    def _on_set_target(
+        self, request: SetTarget.Request, response: SetTarget.Response
+    ) -> SetTarget.Response:
+        try:
+            reply = self._set_target(request)
+        except Exception as error:  # whatever a client sends must not stop the node
+            text = f"the request failed ({type(error).__name__}: {error}); check its fields"
+            reply = SetTargetReply(SetTargetCode.INTERNAL_ERROR, text, request.target_id)
+        response.success = reply.success
+        response.code = int(reply.code)
+        response.message = reply.message
+        response.target_id = reply.target_id
+        response.stamp = nanoseconds_to_stamp(reply.stamp_ns)
+        log = self.get_logger().info if response.success else self.get_logger().warning
+        log(f"set_target: {reply.message}")
+        return response
+
+    def _set_target(self, request: SetTarget.Request) -> SetTargetReply:
+        session = self._session
+        if session is None:
+            text = _NOT_ACTIVE.format(self.get_fully_qualified_name())
+            return SetTargetReply(SetTargetCode.NOT_ACTIVE, text, request.target_id)
+        if len(request.target_id) > _LONGEST_ID:
+            # Every message would carry it.
+            text = f"target_id has {len(request.target_id)} characters; use at most {_LONGEST_ID}"
+            return SetTargetReply(SetTargetCode.INTERNAL_ERROR, text, "")
+        centre, box = request.bbox.center.position, request.bbox
+        return session.set_target(
+            SetTargetCommand(
+                target_id=request.target_id,
+                cx=centre.x,
+                cy=centre.y,
+                width=box.size_x,
+                height=box.size_y,
+                normalized=request.normalized,
+                stamp_ns=stamp_to_nanoseconds(request.header.stamp),
+            )
+        )
+
+    def _on_clear_target(
+        self, request: ClearTarget.Request, response: ClearTarget.Response
+    ) -> ClearTarget.Response:
+        session = self._session
+        try:
+            if session is None:
+                name = self.get_fully_qualified_name()
+                response.success, response.message = False, _NOT_ACTIVE.format(name)
+            else:
+                response.success, response.message = session.clear_target(request.target_id)
+        except Exception as error:
+            response.success = False
+            response.message = f"the request failed ({type(error).__name__}: {error})"
+        self.get_logger().info(f"clear_target: {response.message}")
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        name = self.get_fully_qualified_name().lstrip("/")
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.status = [self.monitor.status(f"{name}: tracking", time.monotonic())]
+        self._diagnostics.publish(message)
+
+    # Results, in the session's thread
+
+    def _on_report(self, report: FrameReport) -> None:
+        try:
+            self._publish(report)
+        except Exception as error:
+            if self.context.ok():  # at shutdown the publishers may go first
+                self._on_tracking_error(f"{type(error).__name__}: {error}")
+
+    def _publish(self, report: FrameReport) -> None:
+        outputs, view = self._outputs, self._debug_view
+        assert outputs is not None
+        assert isinstance(report.context, _FrameContext)
+        header, results = report.context.header, report.results
+        class_id = self._settings.current.class_id
+        primary = results.get(report.primary) if report.primary is not None else None
+        believed = primary is not None and primary.state in BELIEVED_STATES
+        if report.primary is not None and primary is not None and believed:
+            detection = detection_message(header, report.primary, class_id, primary)
+            outputs.detection.publish(detection)
+        published = time.perf_counter()
+        outputs.detections.publish(detections_message(header, class_id, results))
+        rays = self._rays(report)
+        if believed and report.primary in rays:
+            outputs.direction.publish(direction_message(header, rays[report.primary]))
+        state = self._state_message(header, report, rays)
+        outputs.state.publish(state)
+        if view is not None:
+            view.show(header, report.frame, results)
+        overhead = published - report.context.received - report.inference_time
+        self.monitor.frame_published(
+            FrameTiming(state.latency, report.inference_time, overhead),
+            {target_id: result.state for target_id, result in results.items()},
+            (report.frames_received, report.frames_dropped),
+            time.monotonic(),
+        )
+
+    def _state_message(
+        self, header: Any, report: FrameReport, rays: dict[str, np.ndarray]
+    ) -> TrackerState:
+        state = TrackerState(header=header)
+        last_seen = {}
+        for target_id, result in report.results.items():
+            known = header.stamp if result.state is TargetState.TRACKING else None
+            stamp = _exact_stamp(result.last_seen, known or self._last_seen.get(target_id))
+            last_seen[target_id] = stamp
+            angles = direction_angles(rays[target_id]) if target_id in rays else None
+            state.targets.append(target_state_message(target_id, result, stamp, angles))
+        self._last_seen = last_seen
+        state.inference_time = float(report.inference_time)
+        state.frames_received = report.frames_received % _COUNTER
+        state.frames_processed = report.frames_processed % _COUNTER
+        state.frames_dropped = report.frames_dropped % _COUNTER
+        age = self.get_clock().now().nanoseconds - report.stamp_ns
+        state.latency = age * 1e-9
+        return state
+
+    def _rays(self, report: FrameReport) -> dict[str, np.ndarray]:
+        """Directions of the targets' box centres, of those that have one."""
+        camera = self._camera
+        if camera is None:
+            return {}
+        if isinstance(camera, CameraModel):
+            try:
+                camera = camera.scaled_to(report.frame.width, report.frame.height)
+            except CameraInfoError as error:
+                camera = error
+        if isinstance(camera, CameraInfoError):
+            self.monitor.camera_problem(str(camera))
+            return {}
+        self.monitor.camera_problem("")
+        rays = {}
+        for target_id, result in report.results.items():
+            ray = _centre_ray(camera, result)
+            if ray is not None:
+                rays[target_id] = ray
+        return rays
+
+    def _on_tracking_error(self, text: str) -> None:
+        self.monitor.tracking_error(text, time.monotonic())
+        self.get_logger().error(text, throttle_duration_sec=_LOG_PERIOD)
+
+
+def _centre_ray(camera: CameraModel, result: TrackResult) -> np.ndarray | None:
+    # A box's edges lie on pixel borders; CameraInfo counts from the first pixel's centre.
+    x, y, width, height = (float(value) for value in result.box)
+    return camera.ray(x + 0.5 * width - 0.5, y + 0.5 * height - 0.5)
+
+
+def _exact_stamp(seconds: float | None, known: Time | None) -> Time:
+    """A stamp in float seconds as a message: the image stamp it was made of, if it is that one.
+
+    Float seconds since 1970 are exact to a quarter of a microsecond only, and clients compare
+    stamps for equality.
+    """
+    if seconds is None:
+        return Time()
+    nanoseconds = round(seconds * 1e9)
+    if known is not None and abs(stamp_to_nanoseconds(known) - nanoseconds) < _SAME_STAMP:
+        return known
+    return nanoseconds_to_stamp(nanoseconds)
+
+
+def _warm_up(engine: Engine) -> None:
+    """Run an engine once: the first inference takes longer and shows whether it works at all."""
+    template, search = (
+        np.zeros((1, side, side, 3), np.uint8)
+        for side in (engine.variant.template_size, engine.variant.search_size)
+    )
+    engine.locate(engine.encode_templates(template, template), search)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the tracker node until it is interrupted.
+
+    Args:
+        args: Command line; ``None`` takes the process's own.
+
+    Returns:
+        Exit code: 0, or 1 if a start-up parameter is wrong.
+    """
+    rclpy.init(args=args)
+    try:
+        node = TrackerNode()
+    except ParameterError as error:
+        rclpy.logging.get_logger("tracker").fatal(str(error))
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while rclpy.ok():
+            _spin(executor, node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        executor.remove_node(node)
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _spin(executor: SingleThreadedExecutor, node: TrackerNode) -> None:
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        raise
+    except Exception as error:
+        # For example Humble's lifecycle services, when a client asks for an impossible transition.
+        if rclpy.ok():
+            node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
