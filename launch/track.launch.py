@@ -23,6 +23,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 PACKAGE = "mixformer2_ros"
 LOG_LEVELS = ["debug", "info", "warn", "error", "fatal"]
@@ -124,7 +125,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def tracker(value: dict[str, str]) -> Node:
     """The tracking node, which configures and activates itself."""
     names = ("model", "checkpoint", "device", "image_transport")
-    given: dict[str, Any] = {name: value[name] for name in names if value[name]}
+    given: dict[str, Any] = {name: text(value[name]) for name in names if value[name]}
     given["use_sim_time"] = value["use_sim_time"] == "true"
     files = [parameter_file(value["params_file"])] if value["params_file"] else []
     return Node(
@@ -146,7 +147,7 @@ def video_publisher(value: dict[str, str]) -> Node:
         namespace=value["namespace"],
         parameters=[
             {
-                "source": value["video_source"],
+                "source": text(value["video_source"]),
                 "compressed": value["image_transport"] == "compressed",
             }
         ],
@@ -169,6 +170,11 @@ def viewer(value: dict[str, str]) -> LaunchDescriptionEntity:
         namespace=value["namespace"],
         arguments=["tracker/debug_image"],
     )
+
+
+def text(value: str) -> ParameterValue:
+    """A string parameter, also where the text looks like a number."""
+    return ParameterValue(value, value_type=str)
 
 
 def common(value: dict[str, str]) -> dict[str, Any]:
