@@ -306,8 +306,11 @@ class TrackerNode(LifecycleNode):
         response.message = reply.message
         response.target_id = reply.target_id
         response.stamp = nanoseconds_to_stamp(reply.stamp_ns)
-        log = self.get_logger().info if response.success else self.get_logger().warning
-        log(f"set_target: {reply.message}")
+        # Two calls: a logging call may not change its severity.
+        if response.success:
+            self.get_logger().info(f"set_target: {reply.message}")
+        else:
+            self.get_logger().warning(f"set_target: {reply.message}")
         return response
 
     def _set_target(self, request: SetTarget.Request) -> SetTargetReply:
