@@ -177,6 +177,6 @@ def test_missing_parameter_file_is_named_with_the_ones_there_are(
 ) -> None:
     service = launch.LaunchService(noninteractive=True)
     service.include_launch_description(description(params_file="nowhere.yaml"))
-    assert service.run() != 0
+    assert asyncio.run(service.run_async()) != 0
     assert "nowhere.yaml" in caplog.text
     assert "cpu.yaml, jetson.yaml" in caplog.text

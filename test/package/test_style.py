@@ -15,7 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("check", [["ruff", "check", "."], ["mypy"]], ids=["ruff", "mypy"])
+@pytest.mark.parametrize(
+    "check",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
+    ids=["lint", "format", "types"],
+)
 def test_sources_pass(check: list[str]) -> None:
     if importlib.util.find_spec(check[0]) is None:
         pytest.skip(f"{check[0]} is not installed (pip install '.[dev]')")
