@@ -1,0 +1,221 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""ROS 2 bags out of videos, image folders, annotated sequences and scenes, without ROS.
+
+Needs the extra `bags` (rosbags).
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+
+from mixformer2_ros.evaluation.bag_messages import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    DETECTION,
+    IMAGE,
+    NANOSECONDS,
+    BagError,
+    detection,
+    header,
+    message_types,
+)
+
+if TYPE_CHECKING:
+    from rosbags.interfaces import Connection
+    from rosbags.typesys.store import Typestore
+
+IMAGE_TOPIC = "/image"
+CAMERA_INFO_TOPIC = "/camera_info"
+TRUTH_TOPIC = "/truth"
+
+STORAGES = ("mcap", "sqlite3")
+COMPRESSIONS = ("jpeg", "png")
+
+FIRST_STAMP_NS = 1000 * NANOSECONDS
+"""Stamp of the first frame: fixed, so that the same source makes the same bag, and not zero,
+which means "the newest frame" in requests to the tracker."""
+
+ASSUMED_FIELD_OF_VIEW = 60.0
+"""Horizontal, degrees, of sources that do not tell theirs."""
+
+FRAME_ID = "camera"
+JPEG_QUALITY = 90
+
+# The newest layout that rosbag2 of all distributions since Humble reads.
+_BAG_VERSION: Literal[8] = 8
+
+
+class TimedImage(Protocol):
+    """A frame of a source; see `mixformer2_ros.sources`."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB."""
+        ...
+
+    @property
+    def time(self) -> float:
+        """Seconds since the first frame."""
+        ...
+
+    @property
+    def truth(self) -> NDArray[np.float64] | None:
+        """(4,) x, y, w, h in pixels, NaN where the target is not visible; None where unknown."""
+        ...
+
+
+def make_bag(
+    frames: Iterable[TimedImage],
+    out: Path,
+    storage: str = "mcap",
+    compressed: str | None = None,
+    field_of_view: float | None = None,
+) -> int:
+    """Write a bag: images, camera_info and, where it is known, the truth.
+
+    The topics are `/image` (or `/image/compressed`), `/camera_info` (a pinhole camera without
+    distortion) and `/truth`, a Detection2D for every frame with a known box, empty while the target
+    is not visible.
+
+    Args:
+        frames: The source.
+        out: Folder of the bag, which must not exist.
+        storage: "mcap" or "sqlite3".
+        compressed: None for raw images, "jpeg" or "png" (lossless).
+        field_of_view: Horizontal, degrees; None assumes `ASSUMED_FIELD_OF_VIEW`.
+
+    Returns:
+        Number of frames written.
+
+    Raises:
+        BagError: The folder exists, or the source has no frames.
+    """
+    try:
+        writer = Writer(out, version=_BAG_VERSION, storage_plugin=_plugin(storage))
+        writer.open()
+    except WriterError as error:
+        raise BagError(f"{out} exists already: remove it or choose another folder") from error
+    try:
+        view = ASSUMED_FIELD_OF_VIEW if field_of_view is None else field_of_view
+        count = _write(writer, frames, compressed, view)
+        if not count:
+            raise BagError("the source has no frames, so there is no bag to make of it")
+        writer.close()
+    except BaseException:
+        writer.abort()
+        shutil.rmtree(out)
+        raise
+    return count
+
+
+def _plugin(storage: str) -> StoragePlugin:
+    if storage not in STORAGES:
+        raise BagError(f"storage {storage!r} is unknown: use {' or '.join(STORAGES)}")
+    return StoragePlugin[storage.upper()]
+
+
+def _write(
+    writer: Writer, frames: Iterable[TimedImage], compressed: str | None, field_of_view: float
+) -> int:
+    types = message_types()
+    channels = Channels(writer, types)
+    encode = _image_encoder(types, compressed)
+    topic, kind = IMAGE_TOPIC, IMAGE
+    if compressed is not None:
+        topic, kind = f"{IMAGE_TOPIC}/compressed", COMPRESSED_IMAGE
+    count = 0
+    for frame in frames:
+        stamp = FIRST_STAMP_NS + round(frame.time * NANOSECONDS)
+        head = header(types, stamp, FRAME_ID)
+        channels.write(topic, kind, stamp, encode(frame.image, head))
+        height, width = frame.image.shape[:2]
+        camera = _pinhole(types, head, height, width, field_of_view)
+        channels.write(CAMERA_INFO_TOPIC, CAMERA_INFO, stamp, camera)
+        if frame.truth is not None:
+            channels.write(TRUTH_TOPIC, DETECTION, stamp, detection(types, head, frame.truth))
+        count += 1
+    return count
+
+
+class Channels:
+    """Topics of a bag that is being written, each added with its first message.
+
+    Args:
+        writer: An open writer.
+        types: Definitions of all message types that are written.
+    """
+
+    def __init__(self, writer: Writer, types: Typestore) -> None:
+        self._writer = writer
+        self._types = types
+        self._connections: dict[str, Connection] = {}
+
+    def write(self, topic: str, message_type: str, stamp_ns: int, message: Any) -> None:
+        """Append a message, received at its stamp."""
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, message_type, typestore=self._types
+            )
+        data = self._types.serialize_cdr(message, message_type)
+        self._writer.write(self._connections[topic], stamp_ns, data)
+
+
+def _image_encoder(
+    types: Typestore, compressed: str | None
+) -> Callable[[NDArray[np.uint8], Any], Any]:
+    if compressed is None:
+        return lambda rgb, head: types.types[IMAGE](
+            header=head,
+            height=rgb.shape[0],
+            width=rgb.shape[1],
+            encoding="rgb8",
+            is_bigendian=0,
+            step=3 * rgb.shape[1],
+            data=np.ascontiguousarray(rgb).reshape(-1),
+        )
+    if compressed not in COMPRESSIONS:
+        raise BagError(f"compression {compressed!r} is unknown: use {' or '.join(COMPRESSIONS)}")
+    suffix, flags = (
+        (".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]) if compressed == "jpeg" else (".png", [])
+    )
+
+    def encode(rgb: NDArray[np.uint8], head: Any) -> Any:
+        _, data = cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), flags)
+        return types.types[COMPRESSED_IMAGE](
+            header=head,
+            format=f"rgb8; {compressed} compressed bgr8",
+            data=np.asarray(data, np.uint8).reshape(-1),
+        )
+
+    return encode
+
+
+def _pinhole(types: Typestore, head: Any, height: int, width: int, field_of_view: float) -> Any:
+    """Return a `sensor_msgs/CameraInfo` without distortion."""
+    focal = 0.5 * width / math.tan(0.5 * math.radians(field_of_view))
+    cx, cy = width / 2, height / 2
+    return types.types[CAMERA_INFO](
+        header=head,
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=np.array([focal, 0, cx, 0, focal, cy, 0, 0, 1.0]),
+        r=np.eye(3).reshape(-1),
+        p=np.array([focal, 0, cx, 0, 0, focal, cy, 0, 0, 0, 1.0, 0]),
+        binning_x=0,
+        binning_y=0,
+        roi=types.types["sensor_msgs/msg/RegionOfInterest"](
+            x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+        ),
+    )
