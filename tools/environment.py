@@ -216,7 +216,9 @@ def requirements(*names: str) -> list[str]:
 def install(plan: Plan) -> None:
     """Makes the virtual environment and installs what is missing in it."""
     identity = digest([str(ROOT), str(plan.python), platform.python_version()])
-    groups = ["base", "torch", "dev"] + (["wheels", plan.name] if plan.wheels else [])
+    groups = ["base", "torch", "bags", "report", "dev"] + (
+        ["wheels", plan.name] if plan.wheels else []
+    )
     wanted = requirements(*groups)
     state = identity + digest(wanted)
     stamp = plan.venv / ".installed"
