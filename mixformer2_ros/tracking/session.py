@@ -361,6 +361,8 @@ class TrackingSession:
         caught_up = {name for name, frame, _ in work.catch_up_jobs if frame is submission.frame}
         live = {name for name, _, _ in work.jobs} | caught_up
         with self._condition:
+            if self._is_stopped():
+                return
             self._processed += 1
             report = FrameReport(
                 stamp_ns=submission.stamp_ns,

@@ -86,16 +86,27 @@ class ScriptedEngine:
 
 
 class GatedEngine(ColourEngine):
-    """Waits inside `locate` until the test lets it go on."""
+    """Waits inside `locate` while the test keeps its gate closed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.entered = threading.Semaphore(0)
-        self.gate = threading.Semaphore(0)
+        self._gate = threading.Event()
+        self._gate.set()
+        self._entered = threading.Event()
+
+    def close(self) -> None:
+        self._entered.clear()
+        self._gate.clear()
+
+    def open(self) -> None:
+        self._gate.set()
+
+    def wait_until_entered(self) -> None:
+        assert self._entered.wait(10)
 
     def locate(self, memories, crops):
-        self.entered.release()
-        assert self.gate.acquire(timeout=10)
+        self._entered.set()
+        assert self._gate.wait(10)
         return super().locate(memories, crops)
 
 
