@@ -26,11 +26,13 @@ class Listener:
     def __init__(self) -> None:
         self.reports: list = []
         self.errors: list[str] = []
+        self.order: list[str] = []
         self._condition = threading.Condition()
 
     def on_report(self, report) -> None:
         with self._condition:
             self.reports.append(report)
+            self.order.append("report")
             self._condition.notify_all()
 
     def on_error(self, text: str) -> None:
@@ -65,11 +67,11 @@ class Rig:
 
     def process(self, stamp_ns: int, *boxes):
         """Submit a frame and return its report."""
-        count = len(self.listener.reports)
+        reports = self.listener.reports
+        count = len(reports)
         self.submit(stamp_ns, *boxes)
-        report = self.listener.wait_reports(count + 1)
-        assert report.stamp_ns == stamp_ns
-        return report
+        self.listener.wait(lambda: len(reports) > count and reports[-1].stamp_ns == stamp_ns)
+        return reports[-1]
 
     def set(self, box=BOX, target_id="", stamp_ns=0, normalized=False):
         x, y, w, h = box
@@ -484,29 +486,30 @@ def test_resolution_change_keeps_targets(rig: Rig) -> None:
     np.testing.assert_allclose(result.box, (605, 402, 80, 80), atol=3)
 
 
-def test_online_templates_are_encoded_after_the_report(make, doubles) -> None:
-    order = []
-
+def test_templates_are_encoded_after_the_report(make, doubles) -> None:
     class Ordered(doubles.Colour):
+        rig: Rig
+        started = threading.Event()
+
         def encode_templates(self, templates, online_templates):
-            order.append("encode")
+            self.rig.listener.order.append("encode")
+            self.started.set()
             return super().encode_templates(templates, online_templates)
 
+        def locate(self, memories, crops):
+            self.rig.listener.order.append("locate")
+            return super().locate(memories, crops)
+
     rig = make(Ordered(), config=TrackerConfig(update_interval=1))
+    rig.engine.rig = rig
     rig.process(T0, BOX)
     rig.set()
-    rig.live(T0 + 1, BOX, names=["target_1"])
-    rig.session.stop()
-    order.clear()
-    on_report = rig.listener.on_report
-    rig.session._on_report = lambda report: (order.append("report"), on_report(report))
-    rig.session.start()
-    rig.process(T0, BOX)
-    rig.set()
+    assert rig.engine.started.wait(TIMEOUT)
     rig.process(T0 + SECOND, BOX)
     rig.process(T0 + 2 * SECOND, BOX)
     rig.session.stop()
-    assert order == ["report", "encode", "report", "encode", "report", "encode"]
+    round_ = ["locate", "report", "encode"]
+    assert rig.listener.order == ["report", "encode", *round_, *round_]
 
 
 def test_stop_during_inference_joins_and_forgets(busy: Rig) -> None:
