@@ -26,6 +26,7 @@ from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -73,7 +74,8 @@ class VideoPublisher(Node):
         self._wait_for: int = self._declare(
             "wait_for_subscribers",
             0,
-            "Number of subscribers of the image to wait for before the first frame; 0: none.",
+            "Number of subscriptions, over all topics of this node, to wait for before the first "
+            "frame; the tracker has two (image and camera_info).",
             (0, 1000),
         )
         self._delay: float = self._declare(
@@ -166,13 +168,10 @@ class VideoPublisher(Node):
         """Whether the subscribers that were asked for are there and the start delay is over."""
         if self._published:
             return True
-        subscribers = self._image.get_subscription_count()
-        if self._compressed is not None:
-            subscribers += self._compressed.get_subscription_count()
-        if subscribers < self._wait_for:
+        there = sum(publisher.get_subscription_count() for publisher in self._publishers())
+        if there < self._wait_for:
             self.get_logger().info(
-                f"waiting for {self._wait_for} subscribers of {self._image.topic_name}, "
-                f"{subscribers} are there",
+                f"waiting for {self._wait_for} subscriptions, {there} are there",
                 throttle_duration_sec=5.0,
             )
             return False
@@ -180,6 +179,10 @@ class VideoPublisher(Node):
         if self._ready_since is None:
             self._ready_since = now
         return now - self._ready_since >= self._delay
+
+    def _publishers(self) -> list[Publisher]:
+        every = (self._image, self._compressed, self._camera_info, self._truth)
+        return [publisher for publisher in every if publisher is not None]
 
     def _publish(self, frame: SourceFrame) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
@@ -203,9 +206,8 @@ class VideoPublisher(Node):
 
     def _finish(self) -> None:
         self._timer.cancel()
-        for publisher in (self._image, self._compressed, self._camera_info, self._truth):
-            if publisher is not None:
-                publisher.wait_for_all_acked(_CLOSING_TIME)
+        for publisher in self._publishers():
+            publisher.wait_for_all_acked(_CLOSING_TIME)
         self.get_logger().info(
             f"{self._source.name}: ended, {self._published} frames were published"
         )

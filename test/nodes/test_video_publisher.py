@@ -105,7 +105,7 @@ def test_every_frame_comes_with_info_and_truth_of_the_same_header(
         source=str(sequence),
         rate=50.0,
         frame_id="lens",
-        wait_for_subscribers=1,
+        wait_for_subscribers=3,
     )
     assert published == 5
     stamps = _stamps(listener.images)
@@ -146,7 +146,7 @@ def test_size_encoding_and_field_of_view_can_be_chosen(context: Any, sequence: P
         encoding="bgr8",
         compressed=True,
         horizontal_fov=90.0,
-        wait_for_subscribers=2,
+        wait_for_subscribers=4,
     )
     image = listener.images[0]
     assert (image.width, image.height, image.encoding) == (66, 48, "bgr8")
@@ -165,7 +165,7 @@ def test_loop_goes_on_past_the_end(context: Any, sequence: Path) -> None:
         source=str(sequence),
         rate=200.0,
         loop=True,
-        wait_for_subscribers=1,
+        wait_for_subscribers=3,
     )
     assert published is None
     assert [m.id for m in listener.truths[:8]] == [str(k) for k in range(8)]
@@ -181,7 +181,7 @@ def test_best_effort_subscribers_match(context: Any, sequence: Path) -> None:
         lambda node: node.finished.done() and bool(got),
         source=str(sequence),
         rate=50.0,
-        wait_for_subscribers=2,
+        wait_for_subscribers=4,
     )
     assert got
 
@@ -193,14 +193,14 @@ def test_nothing_is_published_before_the_subscribers_are_there(
     late: list[Any] = []
 
     def enough(node: VideoPublisher) -> bool:
-        waited = node._ready_since is None and node._image.get_subscription_count() == 1
+        waited = node._ready_since is None and node._truth.get_subscription_count() == 1
         if waited and not late:
             assert not listener.images
             late.append(listener.node.create_subscription(Image, "image", lambda message: None, 10))
         return node.finished.done() and len(listener.images) == 5
 
     published = _run(
-        context, listener, enough, source=str(sequence), rate=100.0, wait_for_subscribers=2
+        context, listener, enough, source=str(sequence), rate=100.0, wait_for_subscribers=4
     )
     assert late
     assert published == 5
