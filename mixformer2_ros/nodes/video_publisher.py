@@ -168,7 +168,7 @@ class VideoPublisher(Node):
         """Whether the subscribers that were asked for are there and the start delay is over."""
         if self._published:
             return True
-        there = sum(publisher.get_subscription_count() for publisher in self._publishers())
+        there = sum(publisher.get_subscription_count() for publisher in self._outputs())
         if there < self._wait_for:
             self.get_logger().info(
                 f"waiting for {self._wait_for} subscriptions, {there} are there",
@@ -180,7 +180,7 @@ class VideoPublisher(Node):
             self._ready_since = now
         return now - self._ready_since >= self._delay
 
-    def _publishers(self) -> list[Publisher]:
+    def _outputs(self) -> list[Publisher]:
         every = (self._image, self._compressed, self._camera_info, self._truth)
         return [publisher for publisher in every if publisher is not None]
 
@@ -206,7 +206,7 @@ class VideoPublisher(Node):
 
     def _finish(self) -> None:
         self._timer.cancel()
-        for publisher in self._publishers():
+        for publisher in self._outputs():
             publisher.wait_for_all_acked(_CLOSING_TIME)
         self.get_logger().info(
             f"{self._source.name}: ended, {self._published} frames were published"
