@@ -106,16 +106,6 @@ class Target:
         self._encoded: NDArray[np.uint8] | None = None
 
     @property
-    def box(self) -> Box:
-        """The last believed box in pixels."""
-        return self._box
-
-    @property
-    def state(self) -> TargetState:
-        """The state after the newest frame."""
-        return self._machine.state
-
-    @property
     def templates(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Initial and online template, (T, T, 3) uint8 RGB each."""
         return self._templates.initial, self._templates.online

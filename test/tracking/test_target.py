@@ -298,6 +298,12 @@ class TestLost:
             assert guide.see((200, 100, 200, 200), 0.95).state is L
             assert guide.see((320, 240, 10, 10), 0.95).state is L
 
+    def test_numbers_that_are_not_finite_are_not_candidates(self, guide: Guide) -> None:
+        guide.lose()
+        for _ in range(5):
+            result = guide.see((math.nan, 240, 40, 40), 0.95)
+            assert (result.state, result.score) == (L, 0.0)
+
 
 class TestStamps:
     def test_standing_stamps_still_time_out(self, small) -> None:
