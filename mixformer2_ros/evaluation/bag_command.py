@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from mixformer2_ros.evaluation.bag_maker import make_bag
 
     source = open_source(args.source, rate=args.rate)
-    with tqdm(source, total=source.length, unit="frame") as frames:
+    with tqdm(source, total=source.length, unit="frame", disable=None) as frames:
         count = make_bag(frames, args.out, args.storage, args.compressed, source.field_of_view)
     print(f"{args.out}: {count} frames of {source.name}")
     return 0

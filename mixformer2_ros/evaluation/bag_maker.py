@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -29,14 +30,18 @@ from mixformer2_ros.evaluation.bag_messages import (
     header,
     message_types,
 )
+from mixformer2_ros.tracking.types import TargetState
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.typesys.store import Typestore
 
+    from mixformer2_ros.evaluation.bags import BagRun
+
 IMAGE_TOPIC = "/image"
 CAMERA_INFO_TOPIC = "/camera_info"
 TRUTH_TOPIC = "/truth"
+DETECTION_TOPIC = "/tracker/detection"
 
 STORAGES = ("mcap", "sqlite3")
 COMPRESSIONS = ("jpeg", "png")
@@ -50,6 +55,8 @@ ASSUMED_FIELD_OF_VIEW = 60.0
 
 FRAME_ID = "camera"
 JPEG_QUALITY = 90
+
+_RESULT_FIELDS = ("boxes", "scores", "states")
 
 # The newest layout that rosbag2 of all distributions since Humble reads.
 _BAG_VERSION: Literal[8] = 8
@@ -100,22 +107,65 @@ def make_bag(
     Raises:
         BagError: The folder exists, or the source has no frames.
     """
+    view = ASSUMED_FIELD_OF_VIEW if field_of_view is None else field_of_view
+    with new_bag(out, storage) as bag:
+        count = _write(bag, frames, compressed, view)
+        if not count:
+            raise BagError("the source has no frames, so there is no bag to make of it")
+    return count
+
+
+def write_detections(out: Path, run: BagRun) -> int:
+    """Write a bag with what a tracker found, as the live node would have published it.
+
+    Args:
+        out: Folder of the bag, which must not exist.
+        run: From `bags.track_bag`.
+
+    Returns:
+        Number of Detection2D messages on `DETECTION_TOPIC`, stamped as the images are. While the
+        target is lost there are none.
+
+    Raises:
+        BagError: The folder exists.
+    """
+    count = 0
+    with new_bag(out) as bag:
+        for i, stamp in enumerate(run.stamps.tolist()):
+            box, score, state = (getattr(run.result, name)[i] for name in _RESULT_FIELDS)
+            if state in (TargetState.IDLE, TargetState.LOST) or not np.isfinite(box).all():
+                continue
+            head = header(bag.types, stamp, run.frame_ids[i])
+            known_score = float(score) if np.isfinite(score) else None
+            message = detection(bag.types, head, box, known_score)
+            bag.write(DETECTION_TOPIC, DETECTION, stamp, message)
+            count += 1
+    return count
+
+
+@contextmanager
+def new_bag(out: Path, storage: str = "mcap") -> Iterator[Channels]:
+    """Open a new bag for writing; when something fails, nothing of it stays behind.
+
+    Args:
+        out: Folder of the bag, which must not exist.
+        storage: "mcap" or "sqlite3".
+
+    Raises:
+        BagError: The folder exists.
+    """
     try:
         writer = Writer(out, version=_BAG_VERSION, storage_plugin=_plugin(storage))
         writer.open()
     except WriterError as error:
         raise BagError(f"{out} exists already: remove it or choose another folder") from error
     try:
-        view = ASSUMED_FIELD_OF_VIEW if field_of_view is None else field_of_view
-        count = _write(writer, frames, compressed, view)
-        if not count:
-            raise BagError("the source has no frames, so there is no bag to make of it")
+        yield Channels(writer, message_types())
         writer.close()
     except BaseException:
         writer.abort()
         shutil.rmtree(out)
         raise
-    return count
 
 
 def _plugin(storage: str) -> StoragePlugin:
@@ -125,10 +175,9 @@ def _plugin(storage: str) -> StoragePlugin:
 
 
 def _write(
-    writer: Writer, frames: Iterable[TimedImage], compressed: str | None, field_of_view: float
+    bag: Channels, frames: Iterable[TimedImage], compressed: str | None, field_of_view: float
 ) -> int:
-    types = message_types()
-    channels = Channels(writer, types)
+    types = bag.types
     encode = _image_encoder(types, compressed)
     topic, kind = IMAGE_TOPIC, IMAGE
     if compressed is not None:
@@ -137,12 +186,12 @@ def _write(
     for frame in frames:
         stamp = FIRST_STAMP_NS + round(frame.time * NANOSECONDS)
         head = header(types, stamp, FRAME_ID)
-        channels.write(topic, kind, stamp, encode(frame.image, head))
+        bag.write(topic, kind, stamp, encode(frame.image, head))
         height, width = frame.image.shape[:2]
         camera = _pinhole(types, head, height, width, field_of_view)
-        channels.write(CAMERA_INFO_TOPIC, CAMERA_INFO, stamp, camera)
+        bag.write(CAMERA_INFO_TOPIC, CAMERA_INFO, stamp, camera)
         if frame.truth is not None:
-            channels.write(TRUTH_TOPIC, DETECTION, stamp, detection(types, head, frame.truth))
+            bag.write(TRUTH_TOPIC, DETECTION, stamp, detection(types, head, frame.truth))
         count += 1
     return count
 
@@ -153,20 +202,23 @@ class Channels:
     Args:
         writer: An open writer.
         types: Definitions of all message types that are written.
+
+    Attributes:
+        types: The same.
     """
 
     def __init__(self, writer: Writer, types: Typestore) -> None:
+        self.types = types
         self._writer = writer
-        self._types = types
         self._connections: dict[str, Connection] = {}
 
     def write(self, topic: str, message_type: str, stamp_ns: int, message: Any) -> None:
         """Append a message, received at its stamp."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                topic, message_type, typestore=self._types
+                topic, message_type, typestore=self.types
             )
-        data = self._types.serialize_cdr(message, message_type)
+        data = self.types.serialize_cdr(message, message_type)
         self._writer.write(self._connections[topic], stamp_ns, data)
 
 

@@ -57,11 +57,13 @@ class BagImage:
     Attributes:
         index: Its number among the messages of its topic, left out ones included.
         stamp_ns: Stamp of its header; where that is zero, the time it was received.
+        frame_id: Coordinate frame of its header.
         frame: The image; compressed ones are decoded when their pixels are read.
     """
 
     index: int
     stamp_ns: int
+    frame_id: str
     frame: Frame
 
 
@@ -149,7 +151,7 @@ class BagReader:
                 self.count_unreadable(topic, str(error))
                 continue
             newest = stamp_ns
-            yield BagImage(index, stamp_ns, frame)
+            yield BagImage(index, stamp_ns, message.header.frame_id, frame)
 
     def boxes(self, topic: str) -> dict[int, NDArray[np.float64]]:
         """Read a topic of detections.
