@@ -58,7 +58,8 @@ def precision_recall(
     known = np.concatenate([score[~np.isnan(score)] for score in scores] or [np.empty(0)])
     if not len(known):
         return None
-    thresholds = np.unique(np.quantile(known, np.linspace(0, 1, _THRESHOLDS), method="nearest"))
+    ranks = np.linspace(0, len(known) - 1, _THRESHOLDS).round().astype(int)
+    thresholds = np.unique(np.sort(known)[ranks])
     precision = np.full((len(scores), len(thresholds)), np.nan)
     recall = np.full_like(precision, np.nan)
     for i, (overlap, score, gone) in enumerate(zip(overlaps, scores, absent, strict=True)):
