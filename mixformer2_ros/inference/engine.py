@@ -86,3 +86,19 @@ def check_crops(crops: NDArray[np.uint8], side: int, name: str) -> None:
         )
     if crops.shape[1:] != (side, side, 3):
         raise ValueError(f"{name} must be (N, {side}, {side}, 3), got {crops.shape}")
+
+
+def check_memories(memories: Sequence[TemplateMemory], crops: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless there are as many memories as crops."""
+    if len(memories) != len(crops):
+        raise ValueError(f"{len(memories)} template memories for {len(crops)} search crops")
+
+
+def describe(
+    variant: Variant, runtime: str, device: str, precision: str, threads: int | None
+) -> str:
+    """Return an engine's description; `threads` None stands for the runtime's own choice."""
+    words = [f"MixFormerV2-{variant.name[0].upper()}", f"{runtime} on {device}", precision]
+    if device == "cpu" and threads is not None:
+        words.append(f"{threads} thread{'s' if threads != 1 else ''}")
+    return ", ".join(words)

@@ -4,14 +4,90 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from numpy.typing import NDArray
+
 from mixformer2_ros.inference.engine import Engine, ModelError
 from mixformer2_ros.inference.weights import find_default_weights
-from mixformer2_ros.model.variants import get_variant
+from mixformer2_ros.model.state import CheckpointError, check_shapes, read_safetensors
+from mixformer2_ros.model.variants import Variant, get_variant
 
-BACKENDS = ("torch",)
+
+@dataclass(frozen=True)
+class _Request:
+    """What `load_engine` was asked for, checked as far as no backend is needed."""
+
+    variant: Variant
+    weights: Path
+    device: str
+    precision: str
+    threads: int | None
+
+
+@dataclass(frozen=True)
+class _Backend:
+    """How to get a backend, what it can do, and how to load it.
+
+    Attributes:
+        modules: What must be importable.
+        extra: Name of the optional requirement that brings them.
+        precisions: On a processor, beside "auto".
+        load: Makes the engine; imports the modules.
+    """
+
+    modules: tuple[str, ...]
+    extra: str
+    precisions: tuple[str, ...]
+    load: Callable[[_Request], Engine]
+
+    def is_installed(self) -> bool:
+        return all(find_spec(module) is not None for module in self.modules)
+
+
+def _load_openvino(request: _Request) -> Engine:
+    from mixformer2_ros.inference.openvino_engine import OpenVinoEngine
+
+    if request.device not in ("auto", "cpu"):
+        raise ModelError(
+            f"device {request.device!r} is not for OpenVINO: use device cpu, or backend torch or "
+            "onnxruntime"
+        )
+    state = _read_arrays(request)
+    return OpenVinoEngine(request.variant, state, request.precision, request.threads)
+
+
+def _load_onnxruntime(request: _Request) -> Engine:
+    from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(
+        request.variant, _read_arrays(request), request.device, request.precision, request.threads
+    )
+
+
+def _load_torch(request: _Request) -> Engine:
+    from mixformer2_ros.inference.torch_engine import TorchEngine
+    from mixformer2_ros.model import build_model, load_weights, read_checkpoint
+
+    model = build_model(request.variant.name)
+    load_weights(model, read_checkpoint(request.weights), source=_source(request))
+    return TorchEngine(model, request.device, request.precision, request.threads)
+
+
+_TABLE = {
+    "openvino": _Backend(("openvino", "onnx"), "openvino", ("fp32", "bf16"), _load_openvino),
+    "onnxruntime": _Backend(("onnxruntime", "onnx"), "onnx", ("fp32",), _load_onnxruntime),
+    "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch),
+}
+BACKENDS = tuple(_TABLE)
+# Fastest first, on processors.
+_X86_ORDER = ("openvino", "onnxruntime", "torch")
+_ARM_ORDER = ("onnxruntime", "openvino", "torch")
 
 
 def load_engine(
@@ -27,32 +103,100 @@ def load_engine(
     Args:
         variant: "small" or "base".
         checkpoint: A .safetensors, .pth.tar, .pth or .pt file; None means the default weights that
-            ship with the package.
-        backend: "auto" or "torch".
+            ship with the package. Only .safetensors files are read without PyTorch.
+        backend: "openvino", "onnxruntime", "torch", or "auto": one that reaches a CUDA GPU where
+            there is a GPU, else the fastest one installed for this processor.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        precision: "auto", "fp32", "fp16" or "bf16".
+        precision: "auto", "fp32", "bf16" (OpenVINO and PyTorch), or "fp16" (PyTorch on CUDA).
         threads: CPU threads; None leaves the choice to the backend.
 
     Raises:
         ModelError: Something is missing or does not fit; the message says what to do.
     """
     try:
-        get_variant(variant)
+        network = get_variant(variant)
     except ValueError as error:
         raise ModelError(str(error)) from error
     if backend not in ("auto", *BACKENDS):
         raise ModelError(f"backend {backend!r} is unknown: use auto or {', '.join(BACKENDS)}")
     if threads is not None and threads < 1:
         raise ModelError(f"threads is {threads}: use 1 or more, or leave it out")
-    path = _find_weights(variant, checkpoint)
-    if find_spec("torch") is None:
-        raise ModelError("PyTorch is not installed: pip install 'mixformer2_ros[torch]'")
-    return _load_torch(variant, path, device, precision, threads)
+    weights = _find_weights(variant, checkpoint)
+    reason = ""
+    if backend == "auto":
+        backend, device, reason = _choose(device, precision)
+    elif not _TABLE[backend].is_installed():
+        raise ModelError(
+            f"backend {backend!r} is not installed: pip install "
+            f"'mixformer2_ros[{_TABLE[backend].extra}]'"
+        )
+    try:
+        engine = _TABLE[backend].load(_Request(network, weights, device, precision, threads))
+    except CheckpointError as error:
+        raise ModelError(str(error)) from error
+    except ImportError as error:
+        raise ModelError(
+            f"backend {backend!r} is installed but does not start ({error}): install it again, or "
+            "use another backend"
+        ) from error
+    engine.description += reason
+    return engine
+
+
+def _choose(device: str, precision: str) -> tuple[str, str, str]:
+    """Pick a backend; return it, the device for it, and why in words for the description."""
+    if device.startswith("cuda") or (device == "auto" and _has_cuda_gpu()):
+        for name, reaches_cuda in (("torch", _torch_cuda), ("onnxruntime", _onnxruntime_cuda)):
+            if _TABLE[name].is_installed() and reaches_cuda():
+                return name, "cuda" if device == "auto" else device, " (CUDA GPU found)"
+        if device != "auto":
+            raise ModelError(
+                f"device {device!r} is not available: no installed backend finds a CUDA GPU; "
+                "install a CUDA build of PyTorch or onnxruntime-gpu and the driver, or use "
+                "device cpu"
+            )
+    order = _X86_ORDER if platform.machine() in ("x86_64", "AMD64") else _ARM_ORDER
+    able = [name for name in order if precision in ("auto", *_TABLE[name].precisions)]
+    if not able:
+        raise ModelError(f"precision {precision!r} is for CUDA GPUs or unknown: use auto or fp32")
+    for name in able:
+        if _TABLE[name].is_installed():
+            faster = " (fastest backend for this processor)"
+            if name != able[0]:
+                faster = f" ({able[0]} would be faster but is not installed)"
+            return name, device, faster
+    raise ModelError(
+        f"no backend is installed for precision {precision!r}: pip install "
+        f"'mixformer2_ros[{_TABLE[able[0]].extra}]'"
+    )
+
+
+def _has_cuda_gpu() -> bool:
+    """Ask the driver itself: milliseconds, where importing torch takes seconds."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int()
+    started = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return started and count.value > 0
+
+
+def _torch_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _onnxruntime_cuda() -> bool:
+    from mixformer2_ros.inference.onnxruntime_engine import has_cuda
+
+    return has_cuda()
 
 
 def _find_weights(variant: str, checkpoint: str | Path | None) -> Path:
     if checkpoint is not None:
-        return Path(checkpoint)
+        return Path(checkpoint).expanduser()
     path = find_default_weights(variant)
     if path is None:
         raise ModelError(
@@ -62,15 +206,23 @@ def _find_weights(variant: str, checkpoint: str | Path | None) -> Path:
     return path
 
 
-def _load_torch(
-    variant: str, path: Path, device: str, precision: str, threads: int | None
-) -> Engine:
-    from mixformer2_ros.inference.torch_engine import TorchEngine
-    from mixformer2_ros.model import CheckpointError, build_model, load_weights, read_checkpoint
+def _source(request: _Request) -> str:
+    return f"checkpoint {str(request.weights)!r}"
 
-    model = build_model(variant)
-    try:
-        load_weights(model, read_checkpoint(path), source=f"checkpoint {str(path)!r}")
-    except CheckpointError as error:
-        raise ModelError(str(error)) from error
-    return TorchEngine(model, device, precision, threads)
+
+def _read_arrays(request: _Request) -> dict[str, NDArray]:
+    """Read and check weights as arrays, without torch where the format allows it."""
+    path = request.weights
+    if path.suffix == ".safetensors" or not path.is_file():
+        state = read_safetensors(path)
+    elif find_spec("torch") is None:
+        raise ModelError(
+            f"{_source(request)} can only be read with PyTorch: give a .safetensors file, or "
+            "install PyTorch (pip install 'mixformer2_ros[torch]'), at least once to convert it"
+        )
+    else:
+        from mixformer2_ros.model import read_checkpoint
+
+        state = {name: tensor.float().numpy() for name, tensor in read_checkpoint(path).items()}
+    check_shapes({name: a.shape for name, a in state.items()}, request.variant, _source(request))
+    return state

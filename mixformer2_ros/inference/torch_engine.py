@@ -12,7 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mixformer2_ros.inference.engine import Locations, ModelError, check_crops
+from mixformer2_ros.inference.engine import (
+    Locations,
+    ModelError,
+    check_crops,
+    check_memories,
+    describe,
+)
 from mixformer2_ros.model.attention import KeyValue
 from mixformer2_ros.model.mixformerv2 import FastMixFormerV2, MixFormerV2
 
@@ -48,10 +54,13 @@ class TorchEngine:
             torch.set_num_threads(threads)
         self.variant = model.variant
         self._network = FastMixFormerV2(model).to(self._device, self._dtype)
-        name = f"MixFormerV2-{self.variant.name[0].upper()}"
-        kind = str(self._dtype).removeprefix("torch.")
-        workers = f", {torch.get_num_threads()} threads" if self._device.type == "cpu" else ""
-        self.description = f"{name}, PyTorch {torch.__version__} on {self._device}, {kind}{workers}"
+        self.description = describe(
+            self.variant,
+            f"PyTorch {torch.__version__}",
+            str(self._device),
+            str(self._dtype).removeprefix("torch."),
+            torch.get_num_threads(),
+        )
 
     def _tensor(self, crops: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
@@ -73,8 +82,7 @@ class TorchEngine:
     def locate(self, memories: Sequence[TorchMemory], crops: NDArray[np.uint8]) -> Locations:
         """Find the targets; see `Engine.locate`."""
         check_crops(crops, self.variant.search_size, "crops")
-        if len(memories) != len(crops):
-            raise ValueError(f"{len(memories)} template memories for {len(crops)} search crops")
+        check_memories(memories, crops)
         prediction = self._network.locate(_batch(memories), self._tensor(crops))
         return Locations(
             boxes=prediction.box.double().cpu().numpy(),

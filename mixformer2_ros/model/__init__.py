@@ -8,16 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mixformer2_ros.model.checkpoint import CheckpointError, load_weights, read_checkpoint
+    from mixformer2_ros.model.checkpoint import load_weights, read_checkpoint
     from mixformer2_ros.model.mixformerv2 import (
         FastMixFormerV2,
         MixFormerV2,
         Prediction,
         build_model,
     )
+    from mixformer2_ros.model.state import CheckpointError
 
 _HOMES = {
-    "CheckpointError": "checkpoint",
+    "CheckpointError": "state",
     "load_weights": "checkpoint",
     "read_checkpoint": "checkpoint",
     "FastMixFormerV2": "mixformerv2",

@@ -15,15 +15,10 @@ import torch
 from torch import Tensor
 
 from mixformer2_ros.model.mixformerv2 import MixFormerV2
-from mixformer2_ros.model.variants import VARIANTS, Variant
+from mixformer2_ros.model.state import CheckpointError, check_shapes, reading
 
 # Where training codes keep the weights inside a checkpoint; MixFormerV2's own uses "net".
 _CONTAINERS = ("net", "state_dict", "model", "ema", "net_ema")
-_SHOWN = 6
-
-
-class CheckpointError(ValueError):
-    """A file cannot be used as weights; the message says why and what to do."""
 
 
 class _Inert:
@@ -106,17 +101,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         CheckpointError: The file is missing, unreadable, or holds no weights.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {str(path)!r} is not a file: check the path")
-    try:
+    with reading(path):
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    except CheckpointError:
-        raise
-    except Exception as error:  # damaged files fail in as many ways as there are readers
-        raise CheckpointError(
-            f"checkpoint {str(path)!r} cannot be read ({type(error).__name__}: {error}): it is "
-            "damaged or not a PyTorch or safetensors file; copy or download it again"
-        ) from error
     return _state_dict(content, path)
 
 
@@ -127,11 +113,6 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> Any:
-    with path.open("rb") as file:
-        if file.read(9) == b"version h":  # first bytes of a Git LFS pointer file
-            raise CheckpointError(
-                f"checkpoint {str(path)!r} is a Git LFS pointer, not the weights: run git lfs pull"
-            )
     return torch.load(path, map_location="cpu", pickle_module=_pickle_module, weights_only=False)
 
 
@@ -154,22 +135,6 @@ def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
     )
 
 
-def looks_like(state: Mapping[str, Tensor]) -> str:
-    """Say in words which network the weights belong to."""
-    blocks = {name.split(".")[2] for name in state if name.startswith("backbone.blocks.")}
-    if not blocks:
-        return "it is not a MixFormerV2 checkpoint"
-    for variant in VARIANTS.values():
-        tokens = state.get("backbone.pos_embed_s")
-        if (
-            len(blocks) == variant.depth
-            and tokens is not None
-            and tokens.shape[1] == variant.search_tokens
-        ):
-            return f"it looks like variant {variant.name!r}"
-    return f"it has {len(blocks)} blocks, which is neither 'small' (4) nor 'base' (8)"
-
-
 def load_weights(
     model: MixFormerV2, state: Mapping[str, Tensor], source: str = "checkpoint"
 ) -> None:
@@ -184,38 +149,5 @@ def load_weights(
         CheckpointError: Names are missing, extra, or shapes differ; the message lists them and
             names the variant that the weights look like.
     """
-    expected = model.state_dict()
-    missing = [name for name in expected if name not in state]
-    extra = [name for name in state if name not in expected]
-    differing = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    problems = [
-        f"{title}: {_shorten(names)}"
-        for title, names in (("missing", missing), ("extra", extra), ("shapes", differing))
-        if names
-    ]
-    if problems:
-        raise CheckpointError(
-            f"{source} does not fit variant {model.variant.name!r} ({looks_like(state)}). "
-            + "; ".join(problems)
-            + _bins_hint(state, model.variant)
-        )
-    model.load_state_dict({name: state[name].to(torch.float32) for name in expected})
-
-
-def _shorten(names: list[str]) -> str:
-    hidden = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {hidden} more" if hidden > 0 else "")
-
-
-def _bins_hint(state: Mapping[str, Tensor], variant: Variant) -> str:
-    bias = state.get("box_head.layers.1.0.bias")
-    if bias is None or len(bias) == variant.bins:
-        return ""
-    return (
-        f". Its box head has {len(bias)} bins: the public training configurations use 72 where the "
-        f"released networks have {variant.bins}; train or export it with {variant.bins}"
-    )
+    check_shapes({name: tensor.shape for name, tensor in state.items()}, model.variant, source)
+    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in state.items()})

@@ -19,10 +19,10 @@ def checkpoint(rule_model, tmp_path_factory):
 
 
 def test_a_checkpoint_becomes_an_engine(checkpoint):
-    engine = load_engine("small", checkpoint, device="cpu", threads=1)
+    engine = load_engine("small", checkpoint, backend="torch", device="cpu", threads=1)
     assert engine.variant.name == "small"
     assert "MixFormerV2-S, PyTorch" in engine.description
-    assert "cpu, float32, 1 threads" in engine.description
+    assert "cpu, float32, 1 thread" in engine.description
 
 
 @pytest.mark.parametrize(
