@@ -35,5 +35,8 @@ setup(
     version=version(),
     packages=packages,
     package_dir=package_dir,
-    package_data={NAME: ["py.typed"], f"{NAME}.models": ["*.safetensors", "*.json", "*.md"]},
+    package_data={
+        "": ["*.jinja", "py.typed"],
+        f"{NAME}.models": ["*.safetensors", "*.json", "*.md"],
+    },
 )

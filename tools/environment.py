@@ -40,7 +40,12 @@ GET_PIP = "https://bootstrap.pypa.io/get-pip.py"
 PROBE_TIMEOUT = 5.0
 """Seconds to wait for the PyTorch index before going on without it."""
 
-MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "types-pyyaml": "yaml-stubs"}
+MODULES = {
+    "opencv-python-headless": "cv2",
+    "pyyaml": "yaml",
+    "types-pyyaml": "yaml-stubs",
+    "types-tqdm": "tqdm-stubs",
+}
 """Import names that differ from the requirement's name."""
 
 LINKED_FOLDERS = ("mixformer2_ros", "scripts", "launch", "config", "models")
