@@ -91,11 +91,11 @@ def test_recorded_times_are_taken_and_gaps_filled(sequence, offline):
 
 
 def test_random_latencies_have_their_mean_and_deviation_and_are_the_same_again(make_sequence):
-    sequence = make_sequence("long", np.ones((100_000, 4)))
+    sequence = make_sequence("long", np.ones((20_000, 4)))
     latency = parse_latency("30ms~5ms")
     table = latency.table(sequence)
-    assert table.mean() == pytest.approx(0.03, rel=0.01)
-    assert table.std() == pytest.approx(0.005, rel=0.02)
+    assert table.mean() == pytest.approx(0.03, rel=0.02)
+    assert table.std() == pytest.approx(0.005, rel=0.05)
     assert (table > 0).all()
     np.testing.assert_array_equal(table, latency.table(sequence))
 
