@@ -36,7 +36,7 @@ setup(
     packages=packages,
     package_dir=package_dir,
     package_data={
-        "": ["*.jinja", "*.yaml", "py.typed"],
+        "": ["**/*.jinja", "**/*.yaml", "py.typed"],
         f"{NAME}.models": ["*.safetensors", "*.json", "*.md"],
     },
 )
