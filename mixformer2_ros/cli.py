@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("mixformer2_ros.track_command", "follow a target through a video or image folder"),
+    "benchmark": ("mixformer2_ros.benchmark.command", "measure engines and the node"),
     "doctor": ("mixformer2_ros.doctor", "check this installation and say what is missing"),
 }
 """Verb to its module and its line in the help."""
