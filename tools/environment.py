@@ -33,6 +33,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tools" / "requirements"
+GROUPS = ("base", "torch", "openvino", "onnx", "bags", "report", "dev")
 WHEELS = ("kilted", "jazzy")
 WHEEL_PYTHONS = ((3, 10), (3, 13))
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -221,10 +222,7 @@ def requirements(*names: str) -> list[str]:
 def install(plan: Plan) -> None:
     """Makes the virtual environment and installs what is missing in it."""
     identity = digest([str(ROOT), str(plan.python), platform.python_version()])
-    groups = ["base", "torch", "bags", "report", "dev"] + (
-        ["wheels", plan.name] if plan.wheels else []
-    )
-    wanted = requirements(*groups)
+    wanted = requirements(*GROUPS, *(("wheels", plan.name) if plan.wheels else ()))
     state = identity + digest(wanted)
     stamp = plan.venv / ".installed"
     before = stamp.read_text() if stamp.is_file() else ""

@@ -36,7 +36,5 @@ def test_files_are_formatted() -> None:
 def test_types_are_right() -> None:
     if not np.__version__.startswith("2.4."):
         pytest.skip(f"types are checked against NumPy 2.4, and this is {np.__version__}")
-    pytest.importorskip(
-        "torch", reason="types are checked against PyTorch's own, which is not here"
-    )
+    pytest.importorskip("torch", reason="PyTorch, whose types are needed, is not here")
     check("mypy")
