@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
@@ -93,6 +94,7 @@ class TrackerNode(LifecycleNode):
         self._outputs: _Publishers | None = None
         self._debug_view: DebugView | None = None
         self._image_inputs: list[Any] = []
+        self._image_topic = ""
         self._camera: CameraModel | CameraInfoError | None = None
         self._last_seen: dict[str, Time] = {}
         try:
@@ -163,11 +165,11 @@ class TrackerNode(LifecycleNode):
                 self._on_tracking_error,
             )
             self._session.start()
-            topic = self._subscribe(parameters)
+            self._subscribe(parameters)
         except Exception as error:
             self._stop_tracking()
             return self._refuse("activate", error)
-        self.get_logger().info(f"active: waiting for images on {topic}")
+        self.get_logger().info(f"active: waiting for images on {self._image_topic}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -224,12 +226,13 @@ class TrackerNode(LifecycleNode):
             debug_image=create(Image, "debug_image", image_result_qos()),
         )
 
-    def _subscribe(self, parameters: NodeParameters) -> str:
+    def _subscribe(self, parameters: NodeParameters) -> None:
         # Resolved first, so that remapping `image` moves the compressed topic too.
         topic = self.resolve_topic_name("image")
         message_type: type[Any] = Image
         if parameters.image_transport == "compressed":
             topic, message_type = f"{topic}/compressed", CompressedImage
+        self._image_topic = topic
         for name, kind, callback in (
             (topic, message_type, self._on_image),
             ("camera_info", CameraInfo, self._on_camera_info),
@@ -237,7 +240,6 @@ class TrackerNode(LifecycleNode):
             self._image_inputs.append(
                 create_watched_subscription(self, kind, name, callback, self._on_qos_mismatch)
             )
-        return topic
 
     def _stop_tracking(self) -> None:
         while self._image_inputs:
@@ -355,7 +357,10 @@ class TrackerNode(LifecycleNode):
         name = self.get_fully_qualified_name().lstrip("/")
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        message.status = [self.monitor.status(f"{name}: tracking", time.monotonic())]
+        topic = self._image_topic
+        publishers = self.count_publishers(topic) if topic else 0
+        status = self.monitor.status(f"{name}: tracking", time.monotonic(), topic, publishers)
+        message.status = [status]
         self._diagnostics.publish(message)
 
     # Results, in the session's thread
@@ -479,6 +484,8 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         Exit code: 0, or 1 if a start-up parameter is wrong.
     """
+    # The small crops of the tracker gain nothing from threads, which wait for busy cores instead.
+    cv2.setNumThreads(1)
     rclpy.init(args=args)
     try:
         node = TrackerNode()

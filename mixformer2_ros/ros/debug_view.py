@@ -9,39 +9,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
+from mixformer2_ros.drawing import STATE_COLOURS, annotate
 from mixformer2_ros.ros.images import rgb_to_message
 from mixformer2_ros.tracking.frame import Frame
 from mixformer2_ros.tracking.types import TargetState, TrackResult
-
-_COLOURS = {
-    TargetState.TRACKING: (40, 220, 60),
-    TargetState.UNCERTAIN: (255, 190, 0),
-    TargetState.LOST: (230, 40, 40),
-}
-
-
-def annotate(rgb: NDArray[np.uint8], results: dict[str, TrackResult]) -> None:
-    """Draw every target's box, name, state and score, and a lost one's search region.
-
-    Args:
-        rgb: uint8 (H, W, 3), changed in place.
-        results: What the tracker knows, by target.
-    """
-    thickness = max(1, round(rgb.shape[0] / 360))
-    for target_id, result in results.items():
-        colour = _COLOURS.get(result.state, (200, 200, 200))
-        x, y, width, height = (round(float(value)) for value in result.box)
-        cv2.rectangle(rgb, (x, y), (x + width, y + height), colour, thickness)
-        if result.state is not TargetState.TRACKING:
-            left, top, side = result.window
-            cv2.rectangle(rgb, (left, top), (left + side, top + side), colour, 1)
-        text = f"{target_id} {result.state.name} {result.score:.2f}"
-        place = (max(0, x), max(15 * thickness, y - 5))
-        cv2.putText(rgb, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * thickness, colour, thickness)
 
 
 class _Picture(NamedTuple):
@@ -114,7 +87,10 @@ class DebugView:
     def _draw(picture: _Picture) -> Image:
         frame = picture.frame
         pixels = frame.to_rgb(frame.region(0, 0, frame.width, frame.height))
-        # RGB input comes as a view of the message that others still read.
-        rgb = np.array(pixels) if pixels.base is not None else pixels
-        annotate(rgb, picture.results)
+        rgb = annotate(pixels, picture.results)
+        for result in picture.results.values():
+            if result.state is not TargetState.TRACKING:
+                left, top, side = result.window
+                corners = (left, top), (left + side, top + side)
+                cv2.rectangle(rgb, *corners, STATE_COLOURS[result.state], 1)
         return rgb_to_message(rgb, picture.header)

@@ -167,18 +167,20 @@ class Monitor:
             self._drops.append((now, *counts))
             self._states = states
 
-    def status(self, name: str, now: float) -> DiagnosticStatus:
+    def status(self, name: str, now: float, topic: str, publishers: int) -> DiagnosticStatus:
         """Summarise everything as one diagnostic status.
 
         Args:
             name: Name of the status.
             now: The time.
+            topic: Resolved name of the image topic.
+            publishers: How many publishers that topic has.
 
         Returns:
             Level, the problems with their cures in words, and the figures.
         """
         with self._lock:
-            problems = self._problems(now)
+            problems = self._problems(now, topic, publishers)
             status = DiagnosticStatus(name=name, hardware_id="")
             status.level = DiagnosticStatus.OK
             if problems:
@@ -195,7 +197,7 @@ class Monitor:
             ]
         return status
 
-    def _problems(self, now: float) -> list[Problem]:
+    def _problems(self, now: float, topic: str, publishers: int) -> list[Problem]:
         if self._setup_error:
             return [Problem(True, self._setup_error)]
         if self._active_since is None:
@@ -205,7 +207,7 @@ class Monitor:
             alone = self._rejection.time > self._last_image
             problems.append(Problem(alone, f"an image was refused: {self._rejection.text}"))
         elif now - max(self._last_image, self._active_since) > SILENCE:
-            problems.append(Problem(False, self._silence()))
+            problems.append(Problem(False, self._silence(topic, publishers)))
         if now - self._error.time < RATE_WINDOW:
             problems.append(Problem(True, f"a frame could not be processed: {self._error.text}"))
         share = self._dropped_share(now)
@@ -231,12 +233,19 @@ class Monitor:
             problems.append(Problem(False, f"no directions: {self._camera_problem}"))
         return problems
 
-    def _silence(self) -> str:
+    def _silence(self, topic: str, publishers: int) -> str:
         if self._mismatch.time > self._last_image:
             return self._mismatch.text
+        silence = f"no image on {topic} for {SILENCE:g} s"
+        if not publishers:
+            return (
+                f"{silence} and nobody publishes there: start the camera, remap 'image' to its "
+                "topic, or change the parameter image_transport"
+            )
         return (
-            f"no image for {SILENCE:g} s: check that the camera runs, that 'image' is remapped to "
-            "its topic, and the parameter image_transport"
+            f"{silence} although it has {publishers} publisher(s): the camera stands still, or its "
+            "images get lost because they are larger than the middleware's buffers; enlarge these, "
+            f"or set the parameter qos_overrides.{topic}.subscription.reliability to reliable"
         )
 
     def _dropped_share(self, now: float) -> float:

@@ -281,10 +281,13 @@ def test_the_real_network_runs_in_the_node(make_bench, draw, tmp_path):
     assert "torch" in figures["model"].lower()
 
 
-def start_process(domain_id, *arguments):
-    code = "import sys; from mixformer2_ros.nodes.tracker_node import main; sys.exit(main())"
+START = "import sys; from mixformer2_ros.nodes import tracker_node as t; "
+RUN = "sys.exit(t.main())"
+
+
+def start_process(domain_id, *arguments, before=""):
     return subprocess.Popen(
-        [sys.executable, "-c", code, "--ros-args", *arguments],
+        [sys.executable, "-c", START + before + RUN, "--ros-args", *arguments],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "ROS_DOMAIN_ID": str(domain_id), "RCUTILS_LOGGING_USE_STDOUT": "0"},
@@ -308,3 +311,17 @@ def test_the_process_says_which_parameter_is_wrong(domain_id):
     assert process.returncode == 1
     assert "parameter model is 'huge'; give one of: base, small" in log
     assert "Traceback" not in log
+
+
+def test_the_process_outlives_a_callback_that_fails(domain_id):
+    process = start_process(
+        domain_id,
+        *("-p", "autostart:=false", "-p", "diagnostics_period:=0.1"),
+        before="t.TrackerNode._publish_diagnostics = lambda self: 1 / 0; ",
+    )
+    for _ in range(2):
+        assert "a callback failed: ZeroDivisionError" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in rest

@@ -224,9 +224,12 @@ def test_the_publisher_may_restart(bench, draw):
 
 def test_silence_is_a_warning_with_what_to_check(make_bench):
     bench = make_bench()
-    status = bench.diagnostics(lambda s: "no image" in s.message, "the warning")
+    status = bench.diagnostics(lambda s: "no image on /image" in s.message, "the warning")
     assert status.level == status.WARN
-    assert "remapped" in status.message
+    assert "1 publisher(s)" in status.message
+    bench.client.destroy_publisher(bench.publishers["image"])
+    status = bench.diagnostics(lambda s: "nobody publishes" in s.message, "the warning")
+    assert "remap 'image'" in status.message
 
 
 def test_a_mismatch_of_qos_says_which_side_must_change(make_bench):
