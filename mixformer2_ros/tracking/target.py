@@ -133,8 +133,7 @@ class Target:
         box, scale = self._box, 1.0
         if self.config.robust:
             box, scale = self._likely_place(self._clock.step(stamp, self._period))
-        factor = self.config.search_factor or self._variant.search_factor
-        return Search(search_window(box, factor * scale), box.cx, box.cy)
+        return Search(search_window(box, self._factor * scale), box.cx, box.cy)
 
     def search_crop(self, frame: Frame, search: Search) -> NDArray[np.uint8]:
         """Return the network's (S, S, 3) uint8 RGB view of a search region."""
@@ -180,6 +179,10 @@ class Target:
     def _period(self) -> float:
         return 1.0 / self.config.nominal_rate
 
+    @property
+    def _factor(self) -> float:
+        return self.config.search_factor or self._variant.search_factor
+
     def _cut_template(self, frame: Frame) -> NDArray[np.uint8]:
         window = search_window(self._box, self.config.template_factor)
         return crop(frame, window, self._variant.template_size)
@@ -220,17 +223,15 @@ class Target:
         return Box.around(box.cx, box.cy, box.w * scale, box.h * scale)
 
     def _coasted(self, box: Box, seconds: float) -> Box:
-        factor = self.config.search_factor or self._variant.search_factor
-        bound = COAST_BOUND * factor * box.side
+        bound = COAST_BOUND * self._factor * box.side
         dx, dy = self._motion.shift(min(seconds, self.config.coast_time), bound)
         cx = min(max(box.cx + dx, 0.0), float(self._width))
         cy = min(max(box.cy + dy, 0.0), float(self._height))
         return Box.around(cx, cy, box.w, box.h)
 
     def _lost_scale(self, box: Box, step: float) -> float:
-        factor = self.config.search_factor or self._variant.search_factor
         # Twice the image's longer side sees all of the image from anywhere in it.
-        useful = 2.0 * max(self._width, self._height) / (factor * box.side)
+        useful = 2.0 * max(self._width, self._height) / (self._factor * box.side)
         grown = self.config.search_growth ** min(self._machine.seconds + step, 60.0)
         return min(grown, self.config.max_search_scale, max(useful, 1.0))
 

@@ -28,7 +28,8 @@ class TrackResult:
 
     Attributes:
         box: (4,) float64, x, y, w, h in pixels of the frame: the last believed box. While LOST it
-            stays where the target was last believed to be; it is never a guess.
+            stays where the target was last believed to be; it is never a guess. (The published
+            procedure believes every box.)
         score: Probability in [0, 1] that the target is in the search region of this frame.
         state: TRACKING, UNCERTAIN or LOST.
         velocity: (3,) float64, motion of the box as it was last believed: centre in px/s right and
