@@ -244,7 +244,8 @@ class Monitor:
             )
         return (
             f"{silence} although it has {publishers} publisher(s): the camera stands still, or its "
-            "images get lost because they are larger than the middleware's buffers; enlarge these, "
+            "images get lost because they are larger than the middleware's buffers; enlarge these "
+            "(Fast DDS: config/fastdds.xml of this package), "
             f"or set the parameter qos_overrides.{topic}.subscription.reliability to reliable"
         )
 
