@@ -27,7 +27,12 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos import (
+    QoSDurabilityPolicy,
+    QoSHistoryPolicy,
+    QoSProfile,
+    QoSReliabilityPolicy,
+)
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
@@ -38,16 +43,29 @@ from mixformer2_ros.ros.messages import box_to_message
 from mixformer2_ros.ros.qos import overridable
 from mixformer2_ros.sources import Source, SourceError, SourceFrame, open_source
 
-_IMAGE_DEPTH = 2
-# Small messages; a slow subscriber may fall behind by some seconds without losing any.
+# Deep enough to repair what a busy machine loses of a large image on its way.
+_IMAGE_DEPTH = 10
+# A slow subscriber may fall behind by some seconds without losing any.
 _DATA_DEPTH = 100
 _CLOSING_TIME = Duration(seconds=2)
 
 
-def _reliable(depth: int) -> QoSProfile:
+def _image_qos() -> QoSProfile:
     """Publishers are reliable (REP 2003): both kinds of subscribers match."""
     return QoSProfile(
-        history=QoSHistoryPolicy.KEEP_LAST, depth=depth, reliability=QoSReliabilityPolicy.RELIABLE
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=_IMAGE_DEPTH,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+    )
+
+
+def _data_qos() -> QoSProfile:
+    """Small messages that go with the images; who asks for it also gets the latest ones."""
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=_DATA_DEPTH,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
     )
 
 
@@ -93,18 +111,16 @@ class VideoPublisher(Node):
         self._published = 0
 
         options: dict[str, Any] = {"qos_overriding_options": overridable()}
-        self._image = self.create_publisher(Image, "image", _reliable(_IMAGE_DEPTH), **options)
+        self._image = self.create_publisher(Image, "image", _image_qos(), **options)
         self._compressed = None
         if compressed:
             topic = self.resolve_topic_name("image") + "/compressed"
-            qos = _reliable(_IMAGE_DEPTH)
+            qos = _image_qos()
             self._compressed = self.create_publisher(CompressedImage, topic, qos, **options)
-        qos = _reliable(_DATA_DEPTH)
-        self._camera_info = self.create_publisher(CameraInfo, "camera_info", qos, **options)
+        self._camera_info = self.create_publisher(CameraInfo, "camera_info", _data_qos(), **options)
         self._truth = None
         if self._source.has_truth:
-            qos = _reliable(_DATA_DEPTH)
-            self._truth = self.create_publisher(Detection2D, "~/truth", qos, **options)
+            self._truth = self.create_publisher(Detection2D, "~/truth", _data_qos(), **options)
 
         self._info_size: tuple[int, int] | None = None
         self._info: Any = None
