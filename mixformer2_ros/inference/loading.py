@@ -47,7 +47,7 @@ class _Backend:
     load: Callable[[_Request], Engine]
 
     def is_installed(self) -> bool:
-        return all(find_spec(module) is not None for module in self.modules)
+        return all(find_spec(module) for module in self.modules)
 
 
 def _load_openvino(request: _Request) -> Engine:
@@ -215,7 +215,7 @@ def _read_arrays(request: _Request) -> dict[str, NDArray]:
     path = request.weights
     if path.suffix == ".safetensors" or not path.is_file():
         state = read_safetensors(path)
-    elif find_spec("torch") is None:
+    elif not find_spec("torch"):
         raise ModelError(
             f"{_source(request)} can only be read with PyTorch: give a .safetensors file, or "
             "install PyTorch (pip install 'mixformer2_ros[torch]'), at least once to convert it"

@@ -2,27 +2,120 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-torch = pytest.importorskip("torch")
+from mixformer2_ros.inference import BACKENDS, ModelError, load_engine, loading
 
-from safetensors.torch import save_file  # noqa: E402
-
-from mixformer2_ros.inference import ModelError, load_engine, loading  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(rule_model, tmp_path_factory):
+def checkpoint(rule_state, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_file(rule_model("small").state_dict(), path)
+    save_file({name: array.astype(np.float16) for name, array in rule_state("small").items()}, path)
     return path
 
 
-def test_a_checkpoint_becomes_an_engine(checkpoint):
-    engine = load_engine("small", checkpoint, backend="torch", device="cpu", threads=1)
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine of which the test says what it is; its engines only tell how they were asked."""
+
+    def pretend(
+        *installed: str,
+        processor: str = "x86_64",
+        gpu: bool = False,
+        cuda: tuple[str, ...] = (),
+    ) -> None:
+        def load(name: str):
+            return lambda request: SimpleNamespace(
+                description=f"{name} {request.device} {request.precision}"
+            )
+
+        def find_spec(module: str) -> object:
+            return module in (*installed, "onnx") or None
+
+        table = {
+            name: dataclasses.replace(backend, load=load(name))
+            for name, backend in loading._TABLE.items()
+        }
+        monkeypatch.setattr(loading, "_TABLE", table)
+        monkeypatch.setattr(loading, "find_spec", find_spec)
+        monkeypatch.setattr(loading.platform, "machine", lambda: processor)
+        monkeypatch.setattr(loading, "_has_cuda_gpu", lambda: gpu)
+        monkeypatch.setattr(loading, "_torch_cuda", lambda: "torch" in cuda)
+        monkeypatch.setattr(loading, "_onnxruntime_cuda", lambda: "onnxruntime" in cuda)
+
+    return pretend
+
+
+def chosen(**options: str) -> str:
+    return load_engine(checkpoint="weights.safetensors", **options).description
+
+
+@pytest.mark.parametrize(
+    ("installed", "processor", "expected"),
+    [
+        (BACKENDS, "x86_64", "openvino auto auto (fastest backend for this processor)"),
+        (BACKENDS, "aarch64", "onnxruntime auto auto (fastest backend for this processor)"),
+        (("openvino", "torch"), "aarch64", "openvino auto auto (onnxruntime would be faster"),
+        (("onnxruntime", "torch"), "x86_64", "onnxruntime auto auto (openvino would be faster"),
+        (("torch",), "x86_64", "torch auto auto (openvino would be faster but is not installed)"),
+    ],
+)
+def test_auto_takes_the_fastest_installed_backend(machine, installed, processor, expected):
+    machine(*installed, processor=processor)
+    assert chosen().startswith(expected)
+
+
+def test_auto_takes_a_backend_that_has_the_precision(machine):
+    machine("onnxruntime", "torch")
+    assert chosen(precision="bf16").startswith("torch auto bf16")
+    with pytest.raises(ModelError, match="precision 'fp16' is for CUDA GPUs or unknown"):
+        chosen(precision="fp16")
+
+
+def test_auto_prefers_a_gpu_that_a_backend_reaches(machine):
+    machine(*BACKENDS, gpu=True, cuda=("torch", "onnxruntime"))
+    assert chosen() == "torch cuda auto (CUDA GPU found)"
+    assert chosen(device="cpu").startswith("openvino cpu")
+    machine(*BACKENDS, gpu=True, cuda=("onnxruntime",))
+    assert chosen(device="cuda:1") == "onnxruntime cuda:1 auto (CUDA GPU found)"
+    machine(*BACKENDS, gpu=True)
+    assert chosen().startswith("openvino auto")
+
+
+def test_a_backend_that_was_asked_for_is_taken_without_remark(machine):
+    machine(*BACKENDS, gpu=True, cuda=("torch",))
+    assert chosen(backend="onnxruntime", device="cpu") == "onnxruntime cpu auto"
+
+
+def test_what_is_not_there_is_named_with_the_cure(machine):
+    machine()
+    with pytest.raises(ModelError, match=r"no backend is installed.*mixformer2_ros\[openvino\]'"):
+        chosen()
+    with pytest.raises(ModelError, match=r"'onnxruntime' is not installed: pip install .*\[onnx\]"):
+        chosen(backend="onnxruntime")
+    machine("torch")
+    with pytest.raises(ModelError, match=r"no installed backend finds a CUDA GPU.*use device cpu"):
+        chosen(device="cuda")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_checkpoint_becomes_an_engine(checkpoint, backend):
+    pytest.importorskip(backend)
+    engine = load_engine("small", checkpoint, backend, device="cpu", threads=1)
+    names = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
     assert engine.variant.name == "small"
-    assert "MixFormerV2-S, PyTorch" in engine.description
-    assert "cpu, float32, 1 thread" in engine.description
+    assert engine.description.startswith(f"MixFormerV2-S, {names[backend]} ")
+    assert engine.description.endswith(" on cpu, float32, 1 thread")
 
 
 @pytest.mark.parametrize(
@@ -31,17 +124,23 @@ def test_a_checkpoint_becomes_an_engine(checkpoint):
         ({"variant": "tiny"}, "unknown model variant 'tiny'"),
         ({"backend": "abacus"}, "backend 'abacus' is unknown"),
         ({"threads": 0}, "threads is 0"),
-        ({"checkpoint": "/nowhere/weights.pth"}, "/nowhere/weights.pth' is not a file"),
+        ({"backend": "openvino", "device": "cuda"}, "device 'cuda' is not for OpenVINO"),
     ],
 )
-def test_wrong_options_say_what_to_do(options, message):
+def test_wrong_options_say_what_to_do(checkpoint, options, message):
+    if options.get("backend") == "openvino":
+        pytest.importorskip("openvino")
     with pytest.raises(ModelError, match=message):
-        load_engine(**options)
+        load_engine(**{"checkpoint": checkpoint, **options})
 
 
-def test_weights_of_the_other_variant_are_refused(checkpoint):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_weights_that_do_not_fit_are_refused_alike(checkpoint, backend):
+    pytest.importorskip(backend)
     with pytest.raises(ModelError, match="looks like variant 'small'"):
-        load_engine("base", checkpoint)
+        load_engine("base", checkpoint, backend)
+    with pytest.raises(ModelError, match=r"/nowhere/weights\.pth' is not a file"):
+        load_engine("small", "/nowhere/weights.pth", backend)
 
 
 def test_missing_default_weights_name_the_cure(monkeypatch):
@@ -50,3 +149,66 @@ def test_missing_default_weights_name_the_cure(monkeypatch):
         ModelError, match="no default weights for variant 'base': give a checkpoint"
     ):
         load_engine("base")
+
+
+def test_a_pickled_checkpoint_is_read_by_torch_where_there_is_one(
+    rule_model, checkpoint, random_crops, tmp_path, monkeypatch
+):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "small.pth.tar"
+    state = {name: tensor.half() for name, tensor in rule_model("small").state_dict().items()}
+    torch.save({"net": state}, path)
+    templates, online, search = random_crops("small", 1)
+    found = []
+    for weights in (path, checkpoint):
+        engine = load_engine("small", weights, "onnxruntime", device="cpu")
+        found.append(engine.locate(engine.encode_templates(templates, online), search))
+    np.testing.assert_array_equal(found[0].boxes, found[1].boxes)
+
+    find_spec = loading.find_spec
+    monkeypatch.setattr(loading, "find_spec", lambda name: name != "torch" and find_spec(name))
+    with pytest.raises(ModelError, match=r"only be read with PyTorch: give a \.safetensors"):
+        load_engine("small", path, "onnxruntime")
+
+
+def run_without(modules: tuple[str, ...], code: str, *arguments: str) -> str:
+    """Run code in a process where `modules` cannot be imported; return what it prints."""
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in modules)
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {blocked}\n{code}"
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_importing_the_engines_imports_no_framework():
+    code = (
+        "import mixformer2_ros.inference\n"
+        "names = ('torch', 'rclpy', 'onnx', 'openvino', 'onnxruntime', 'mixformer2_ros.tracking')\n"
+        "print([name for name in names if name in sys.modules])"
+    )
+    assert run_without((), code).strip() == "[]"
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_from_safetensors_to_a_box_without_torch(checkpoint, random_crops, tmp_path, backend):
+    pytest.importorskip(backend)
+    other = {"openvino": "onnxruntime", "onnxruntime": "openvino"}[backend]
+    templates, online, search = random_crops("small", 1)
+    np.savez(tmp_path / "crops.npz", templates=templates, online=online, search=search)
+    code = (
+        "import numpy as np\n"
+        "from mixformer2_ros.inference import load_engine\n"
+        "engine = load_engine('small', sys.argv[1], device='cpu', threads=1)\n"
+        "crops = np.load(sys.argv[2])\n"
+        "memory = engine.encode_templates(crops['templates'], crops['online'])\n"
+        "print(*engine.locate(memory, crops['search']).boxes[0])"
+    )
+    printed = run_without(
+        ("torch", "rclpy", other), code, str(checkpoint), str(tmp_path / "crops.npz")
+    )
+    engine = load_engine("small", checkpoint, "torch", device="cpu")
+    expected = engine.locate(engine.encode_templates(templates, online), search).boxes[0]
+    np.testing.assert_allclose([float(word) for word in printed.split()], expected, atol=1e-4)
