@@ -273,7 +273,7 @@ def parse_start(text: str) -> Start:
     return Start((x, y, w, h), None if stamp is None else int(stamp * 1_000_000_000))
 
 
-def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
+def add_bag_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Declare what evaluating a bag takes."""
     parser.add_argument("--bag", type=Path, help="rosbag2 folder, or .mcap, .db3 or .bag file")
     parser.add_argument(

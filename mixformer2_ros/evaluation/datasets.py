@@ -45,6 +45,9 @@ class Sequence:
         fps: Frames per second of the video, or None when not known.
         frame_size: Width and height in pixels where the benchmark states it, else None.
         withheld: The benchmark keeps all boxes but the first; results go to its server.
+        stamps: (N,) times of the frames in seconds, rising; None = evenly spaced by `fps`.
+        labelled: (N,) bool, frames of which the truth is known, `start` among them; the others are
+            not scored. None = all.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Sequence:
     fps: float | None = None
     frame_size: tuple[int, int] | None = None
     withheld: bool = False
+    stamps: NDArray[np.float64] | None = None
+    labelled: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -91,7 +96,8 @@ def make_sequence(
             f"sequence {name}: {len(truth)} boxes but only {len(frames)} frames; unpack it again"
         )
     withheld = len(truth) == 1 < len(frames)
-    absent: NDArray[np.bool_] = ~((truth[:, 2:] > 0) & np.isfinite(truth[:, :2])).all(axis=1)
+    visible = (truth[:, 2:] > 0) & np.isfinite(truth[:, :2])
+    absent = ~np.logical_and.reduce(visible, axis=1)
     if hidden is not None:
         if len(hidden) != len(truth):
             raise DatasetError(

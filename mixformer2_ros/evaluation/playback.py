@@ -32,7 +32,7 @@ class TrackerLike(Protocol):
     the time of the frame in seconds.
     """
 
-    def init(self, image: NDArray[np.uint8], box: NDArray[np.float64]) -> Any:
+    def init(self, image: NDArray[np.uint8], box: Any) -> Any:
         """Start on a target."""
 
     def update(self, image: NDArray[np.uint8]) -> Any:
@@ -102,6 +102,8 @@ class Playback:
 
 def frame_times(sequence: Sequence) -> NDArray[np.float64]:
     """Return the times of a sequence's frames in seconds from its first one, (N,) float64."""
+    if sequence.stamps is not None:
+        return sequence.stamps - sequence.stamps[0]
     return np.arange(len(sequence)) / (sequence.fps or DEFAULT_FPS)
 
 

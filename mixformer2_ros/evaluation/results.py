@@ -251,6 +251,11 @@ class ResultStore:
             meta=meta,
         )
 
+    def meta(self, tracker: str, sequence: str) -> dict[str, Any]:
+        """Return the `meta` of a stored result, without reading its boxes; empty without any."""
+        path = self._boxes_file(tracker, sequence)
+        return {} if path is None else _read_meta(Path(f"{self._side_stem(path, sequence)}{_META}"))
+
     def write_error(self, tracker: str, sequence: str, message: str) -> None:
         """Keep why a sequence could not be finished; a later `write` removes it."""
         path = self._path(tracker, sequence, self.layout)

@@ -12,6 +12,7 @@ from collections.abc import Sequence as Several
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 from tqdm import tqdm
@@ -46,10 +47,12 @@ class _Job:
     player: Player
     store: ResultStore
     tracker: str
+    recipe: dict[str, Any]
 
     def __call__(self, sequence: Sequence) -> None:
         if not self.store.has(self.tracker, sequence.name):  # another shard may have been faster
             result = self.player(self.factory(), sequence)
+            result.meta["recipe"] = self.recipe
             self.store.write(self.tracker, sequence.name, result)
 
 
@@ -60,6 +63,7 @@ def run(
     tracker: str,
     *,
     player: Player = play,
+    recipe: dict[str, Any] | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> RunReport:
@@ -73,6 +77,8 @@ def run(
         store: Where the results go.
         tracker: Name the results get.
         player: How frames are given to the tracker.
+        recipe: What decides the results (JSON values). It is kept with them, and results of another
+            recipe are not taken for finished ones.
         workers: Processes; None = one per core, but no more than there are sequences left. With 1
             everything runs in this process.
         progress: Show a progress bar on a terminal.
@@ -81,7 +87,7 @@ def run(
         Which sequences were tracked, skipped, failed.
 
     Raises:
-        ValueError: `workers` is below 1.
+        ValueError: `workers` is below 1, or the store holds results of another recipe.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; give at least 1")
@@ -89,12 +95,13 @@ def run(
     pending = []
     for sequence in sequences:
         if store.has(tracker, sequence.name):
+            _check_recipe(store, tracker, sequence.name, recipe or {})
             report.skipped.append(sequence.name)
         else:
             pending.append(sequence)
     pending.sort(key=len, reverse=True)  # the longest first keeps all workers busy to the end
     count = min(workers or available_cores(), max(len(pending), 1))
-    job = _Job(factory, player, store, tracker)
+    job = _Job(factory, player, store, tracker, recipe or {})
     frames = sum(len(sequence) for sequence in pending)
     with tqdm(total=frames, unit="frame", desc=tracker, disable=None if progress else True) as bar:
         done = _run_here(job, pending) if count == 1 else _run_pool(job, pending, count)
@@ -155,6 +162,19 @@ def merge(store: ResultStore, others: Iterable[ResultStore]) -> int:
                     store.write(tracker, sequence, other.read(tracker, sequence))
                     copied += 1
     return copied
+
+
+def _check_recipe(store: ResultStore, tracker: str, sequence: str, recipe: dict[str, Any]) -> None:
+    stored = store.meta(tracker, sequence).get("recipe", {})
+    different = sorted(
+        key for key in stored.keys() | recipe.keys() if stored.get(key) != recipe.get(key)
+    )
+    if different:
+        changes = ", ".join(f"{key} {stored.get(key)} -> {recipe.get(key)}" for key in different)
+        raise ValueError(
+            f"{store.root / tracker} holds results of other settings ({changes}): choose another "
+            "name or another folder for the results, or delete these"
+        )
 
 
 def _attempt(job: _Job, sequence: Sequence) -> str | None:

@@ -201,12 +201,13 @@ METRIC = {metric.name: metric for metric in METRICS}
 
 @dataclass(frozen=True, eq=False)
 class SequenceScore:
-    """One tracker on one sequence, from the frame it was started on (M frames).
+    """One tracker on the M frames of a sequence that count: from the start, with known truth.
 
     Attributes:
         name: The sequence.
         attributes: Its challenges.
         fps: Frames per second that turn frames into seconds.
+        indices: (M,) which frames of the sequence they are.
         absent: (M,) frames without the target.
         overlaps: (M,) overlaps; 0 where the target is absent, 1 in the first frame.
         clipped: (M,) overlaps of boxes clipped to the image.
@@ -222,6 +223,7 @@ class SequenceScore:
     name: str
     attributes: frozenset[str]
     fps: float
+    indices: NDArray[np.intp]
     absent: NDArray[np.bool_]
     overlaps: NDArray[np.float64]
     clipped: NDArray[np.float64]
@@ -353,9 +355,10 @@ def score_sequence(sequence: Sequence, result: SequenceResult) -> SequenceScore:
             f"sequence {sequence.name}: {len(result)} boxes for {len(sequence)} frames; delete the "
             "result and run again, or check that it is of this data set"
         )
-    counted = slice(sequence.start, None)
+    counted = np.arange(sequence.start, len(sequence))
+    if sequence.labelled is not None:
+        counted = counted[sequence.labelled[counted]]
     truth, absent, boxes = sequence.truth[counted], sequence.absent[counted], result.boxes[counted]
-    boxes = boxes.copy()
     boxes[0] = truth[0]
     size = sequence.frame_size or result.frame_size
     overlaps = metrics.iou(boxes, truth)
@@ -364,18 +367,19 @@ def score_sequence(sequence: Sequence, result: SequenceResult) -> SequenceScore:
         clipped = metrics.iou(
             metrics.clip_to_frame(boxes, size), metrics.clip_to_frame(truth, size)
         )
-    scores = result.scores[counted].copy()
+    scores = result.scores[counted]
     scores[0] = np.nan
     score = SequenceScore(
         name=sequence.name,
         attributes=sequence.attributes,
         fps=sequence.fps or DEFAULT_FPS,
+        indices=counted,
         absent=absent,
         overlaps=overlaps,
         clipped=clipped,
         scores=scores,
         states=result.states[counted],
-        answered=np.isfinite(boxes).all(axis=1),
+        answered=np.logical_and.reduce(np.isfinite(boxes), axis=1),
         times=result.times[counted],
         success_curve=metrics.success_curve(overlaps),
         precision_curve=metrics.precision_curve(
@@ -385,11 +389,10 @@ def score_sequence(sequence: Sequence, result: SequenceResult) -> SequenceScore:
     )
     score.values.update(_accuracy(score, boxes, truth))
     score.values.update(_pooled([score]))
-    restarts, streaming = result.meta.get("restarts"), result.meta.get("streaming")
+    restarts = result.meta.get("restarts")
     score.values["restarts"] = None if restarts is None else float(len(restarts))
-    score.values["effective_frame_rate"] = (
-        None if streaming is None else float(streaming["effective_frame_rate"])
-    )
+    rate = result.meta.get("streaming", {}).get("effective_frame_rate")
+    score.values["effective_frame_rate"] = rate
     return score
 
 

@@ -255,9 +255,11 @@ def _as_published(
     boxes = np.where(none[:, None], np.nan, result.boxes[source])
     seconds = np.full(len(times), np.nan)
     seconds[processed] = result.times[processed]
-    span = len(times) - processed[0]
-    period = times[1] - times[0] if len(times) > 1 else np.nan
-    facts["effective_frame_rate"] = float(len(processed) / (span * period))
+    first = int(processed[0])
+    frames = len(times) - first
+    if frames > 1:
+        rate = (frames - 1) / (times[-1] - times[first])  # of the video itself
+        facts["effective_frame_rate"] = float(rate * len(processed) / frames)
     return SequenceResult(
         boxes=boxes,
         scores=np.where(none, np.nan, result.scores[source]),

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import cv2
 
 from mixformer2_ros.evaluation.baselines import BASELINES, BaselineTracker
 from mixformer2_ros.evaluation.playback import TrackerLike
@@ -117,3 +121,38 @@ def tracker_factory(
     raise ValueError(
         f"tracker {spec!r} is unknown: give mixformer, {', '.join(BASELINES)} or module:callable"
     )
+
+
+def recipe_of(factory: TrackerFactory) -> dict[str, Any]:
+    """Return what decides the results of a tracker, as JSON values, to be kept beside them.
+
+    Args:
+        factory: From `tracker_factory`.
+
+    Raises:
+        ModelError: The weights of a MixFormer are missing.
+    """
+    if isinstance(factory, BaselineFactory):
+        return {"tracker": factory.name, "opencv": cv2.__version__}
+    if isinstance(factory, NamedFactory):
+        return {"tracker": factory.target}
+    if not isinstance(factory, MixformerFactory):
+        raise TypeError(f"{factory!r} is not from tracker_factory")
+    engine = {name: value for name, value in factory.engine if name != "threads"}
+    weights = _weights(engine.get("variant", "small"), engine.pop("checkpoint", None))
+    settings = {f"tracker.{name}": value for name, value in asdict(factory.config).items()}
+    return {"tracker": "mixformer", **engine, "weights": weights, **settings}
+
+
+def _weights(variant: str, checkpoint: str | Path | None) -> str:
+    """Return the name and the start of the SHA-256 of the weights."""
+    from mixformer2_ros.inference import ModelError, find_default_weights
+
+    path = find_default_weights(variant) if checkpoint is None else Path(checkpoint)
+    if path is None:
+        raise ModelError(f"no default weights of {variant!r}: give a file with --checkpoint")
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from error
+    return f"{path.name} sha256 {digest[:16]}"
