@@ -82,9 +82,9 @@ def annotate(
         colour = STATE_COLOURS[mark.state]
         place = _rectangle(canvas, mark.box, colour, thick)
         if place is not None and mark.label:
-            write(canvas, mark.label, place[0], place[1] - 3 * thick, colour)
+            write(canvas, mark.label, place[0], place[1] - 5 * thick, colour)
     if caption:
-        write(canvas, caption, 4 * thick, 12 * thick + 4, _WHITE)
+        write(canvas, caption, 0, 0, _WHITE)
     return canvas
 
 
@@ -96,7 +96,7 @@ def line_width(image: NDArray[np.uint8]) -> int:
 def write(
     image: NDArray[np.uint8], text: str, x: int, y: int, colour: tuple[int, int, int]
 ) -> None:
-    """Write outlined text in place, moved into the image where it would leave it.
+    """Write text on a darkened patch in place, moved into the image where it would leave it.
 
     Args:
         image: uint8 (height, width, 3), RGB, changed in place.
@@ -106,12 +106,17 @@ def write(
         colour: RGB.
     """
     thick = line_width(image)
-    scale = 0.2 + 0.22 * thick
+    scale = 0.25 + 0.25 * thick
     (width, height), below = cv2.getTextSize(text, _FONT, scale, thick)
-    x = max(2, min(x, image.shape[1] - width - 2))
-    y = max(height + 2, min(y, image.shape[0] - below - 2))
-    for rgb, extra in ((_BLACK, 2 + thick), (colour, 0)):
-        cv2.putText(image, text, (x, y), _FONT, scale, rgb, thick + extra, cv2.LINE_AA)
+    margin = 2 + thick
+    x = max(margin, min(x, image.shape[1] - width - margin))
+    y = max(height + margin, min(y, image.shape[0] - below - margin))
+    # An outline would need a second, bolder text, which OpenCV 5 sets wider than the first.
+    patch = image[
+        max(0, y - height - margin) : y + below + margin, max(0, x - margin) : x + width + margin
+    ]
+    patch[:] = patch // 3
+    cv2.putText(image, text, (x, y), _FONT, scale, colour, thick, cv2.LINE_AA)
 
 
 def _rectangle(

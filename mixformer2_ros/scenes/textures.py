@@ -246,6 +246,7 @@ def trees(
     count: int,
     size: float,
     free: NDArray[np.uint8] | None = None,
+    family: str = "",
 ) -> None:
     """Paint clusters of round crowns seen from above, each with its shadow, in place.
 
@@ -255,9 +256,10 @@ def trees(
         count: number of trees.
         size: typical crown radius, pixels.
         free: uint8 (height, width), nonzero where a tree may stand; None for everywhere.
+        family: colours of the crowns; empty for any natural one.
     """
     height, width = image.shape[:2]
-    family = _choice(rng, "forest", "forest", "grass", "earth")
+    family = family or _choice(rng, "forest", "forest", "grass", "earth")
     sun = rng.uniform(0, 2 * np.pi)
     clusters = rng.random((max(1, count // 12), 2)) * (width, height)
     spread = rng.uniform(0.03, 0.2) * width

@@ -381,6 +381,6 @@ def _countryside(
         fixed = [np.round(way * 16).astype(np.int32)]
         cv2.polylines(free, fixed, False, 0, round(wide * share), cv2.LINE_8, 4)
     textures.houses(rng, ground, 40, wide * 0.6, free)
-    textures.trees(rng, ground, 300, wide * 0.24, free)
+    textures.trees(rng, ground, 300, wide * 0.24, free, "forest")
     light = textures.noise(rng, height, width, 0.5 * width, 0.4) * np.float32(0.3) + 1.05
     return np.asarray(cv2.multiply(ground, cv2.merge([light] * 3), dtype=cv2.CV_8U), np.uint8)
