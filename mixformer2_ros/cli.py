@@ -17,6 +17,7 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("mixformer2_ros.track_command", "follow a target through a video or image folder"),
     "evaluate": ("mixformer2_ros.evaluation.command", "score trackers on a data set or a bag"),
+    "bag": ("mixformer2_ros.evaluation.bag_command", "make a bag of a video, sequence or scene"),
     "benchmark": ("mixformer2_ros.benchmark.command", "measure engines and the node"),
     "doctor": ("mixformer2_ros.doctor", "check this installation and say what is missing"),
 }

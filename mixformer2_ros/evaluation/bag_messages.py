@@ -7,6 +7,7 @@ Needs the extra `bags` (rosbags).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,7 @@ _VISION_MSGS = {
 }
 
 
+@cache
 def message_types() -> Typestore:
     """Return the standard messages and those of vision_msgs.
 

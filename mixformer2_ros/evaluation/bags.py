@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mixformer2_ros.evaluation import datasets
 from mixformer2_ros.evaluation.extras import require
 from mixformer2_ros.evaluation.playback import TrackerLike
 from mixformer2_ros.evaluation.results import SequenceResult, read_numbers
@@ -251,6 +252,36 @@ class _ByStamp:
         if abs(int(self._stamps[best]) - image.stamp_ns) > TRUTH_TOLERANCE_NS:
             return None
         return self._boxes[best]
+
+
+def read_bag_image(
+    topic: str | None, sequence: datasets.Sequence, index: int
+) -> NDArray[np.uint8] | None:
+    """Read one image of a sequence that was made of a bag.
+
+    Args:
+        topic: Image topic; None = the only one there is.
+        sequence: Its frames are the bag's path and, below it, the images' stamps in nanoseconds.
+        index: Which frame.
+
+    Returns:
+        (H, W, 3) uint8 RGB; None when it cannot be read.
+    """
+    from mixformer2_ros.evaluation.bag_reader import BagReader
+
+    frame = sequence.frames[index]
+    with BagReader(frame.parent) as bag:
+        for image in bag.images(bag.image_topic(topic)):
+            if image.stamp_ns == int(frame.name):
+                return _rgb(image.frame)
+    return None
+
+
+def _rgb(frame: Frame) -> NDArray[np.uint8] | None:
+    try:
+        return frame.to_rgb(frame.region(0, 0, frame.width, frame.height))
+    except ImageError:
+        return None
 
 
 def parse_start(text: str) -> Start:

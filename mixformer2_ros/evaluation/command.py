@@ -17,7 +17,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mixformer2_ros.evaluation.bags import BagRun, add_bag_arguments, run_bag
+from mixformer2_ros.evaluation.bags import (
+    BagRun,
+    add_bag_arguments,
+    read_bag_image,
+    run_bag,
+)
 from mixformer2_ros.evaluation.baselines import BASELINES
 from mixformer2_ros.evaluation.datasets import KINDS, DatasetError, Sequence, open_dataset
 from mixformer2_ros.evaluation.extras import require
@@ -161,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     _pack(args, store, names, sequences)
     _print(args, scores, curves, sequences)
     if args.report is not None:
-        _report(args, store, judged, sequences)
+        _report(args, store, names, curves, sequences)
     return _INCOMPLETE if any(score.missing for score in scores) else 0
 
 
@@ -179,6 +184,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("give either a data set or --bag, not both")
     if args.name is not None and len(args.tracker or [""]) > 1:
         raise ValueError("--name names one tracker; leave it out, or run the trackers one by one")
+    if args.output_bag is not None and len(args.tracker or [""]) > 1:
+        raise ValueError("--output-bag holds the boxes of one tracker: run the trackers one by one")
     if args.fps is not None and args.fps <= 0:
         raise ValueError(f"--fps is {args.fps}; give frames per second")
 
@@ -349,7 +356,7 @@ def _bag_sequence(path: Path, bag_run: BagRun) -> Sequence:
     truth[0], labelled[0] = bag_run.result.boxes[0], True  # the box it was given
     return Sequence(
         name=path.stem,
-        frames=[path] * len(stamps),
+        frames=[path / str(stamp) for stamp in bag_run.stamps.tolist()],
         truth=truth,
         absent=labelled & ~np.isfinite(truth).all(axis=1),
         fps=float(1 / np.median(np.diff(stamps))) if len(stamps) > 1 else None,
@@ -407,15 +414,20 @@ def _report(
     args: argparse.Namespace,
     store: ResultStore,
     names: Several[str],
+    curves: dict[str, list[LatencyPoint]],
     sequences: Several[Sequence],
 ) -> None:
     require("report", "matplotlib", "jinja2")
     from mixformer2_ros.evaluation.report import write_report
 
-    title = f"{args.dataset or 'bag'}: {(args.path or args.bag).name}"
-    image_of = None if args.bag else read_image
     page = write_report(
-        args.report, store, sequences, title=title, trackers=names, image_of=image_of
+        args.report,
+        store,
+        sequences,
+        title=f"{args.dataset or 'bag'}: {(args.path or args.bag).name}",
+        trackers=names,
+        image_of=partial(read_bag_image, args.image_topic) if args.bag else read_image,
+        latency=curves,
     )
     print(page)
 

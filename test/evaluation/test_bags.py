@@ -25,10 +25,12 @@ from mixformer2_ros.evaluation.bags import (
     Start,
     add_bag_arguments,
     parse_start,
+    read_bag_image,
     read_truth,
     run_bag,
     track_bag,
 )
+from mixformer2_ros.evaluation.datasets import make_sequence
 from mixformer2_ros.evaluation.results import ResultError
 from mixformer2_ros.inference.engine import Locations
 from mixformer2_ros.model.variants import SMALL
@@ -274,3 +276,11 @@ def test_command_says_what_is_missing(bag_path, tmp_path, capsys):
     plain.write_text(",".join(map(str, box_at(0))))
     run_bag(arguments("--bag", str(bag_path), "--truth", str(plain)), tracker())
     assert "11 of 12 images have no truth and are not scored" in capsys.readouterr().out
+
+
+def test_an_image_of_a_bag_is_found_by_its_stamp(bag_path):
+    stamp = FIRST_STAMP_NS + round(4 / RATE * 1e9)
+    truth = np.stack([box_at(i) for i in range(2)])
+    sequence = make_sequence("bag", [bag_path / str(s) for s in (stamp, stamp + 1)], truth)
+    np.testing.assert_array_equal(read_bag_image(None, sequence, 0), list(frames())[4].image)
+    assert read_bag_image("/image", sequence, 1) is None
