@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # How much larger than the view the ground is: room for the target's path and the camera's.
 _ROOM = 2.1
+_STREET_ROOM = (1.9, 2.8)
 
 
 @dataclass(frozen=True)
@@ -314,7 +315,7 @@ def _open(rng: np.random.Generator, scene: Scene) -> World:
 def _street(rng: np.random.Generator, scene: Scene) -> World:
     """Vehicles on a winding road, seen from a drone that follows one of them."""
     count, rate = scene.length, scene.rate
-    height, width = round(scene.height * _ROOM), round(scene.width * _ROOM)
+    height, width = round(scene.height * _STREET_ROOM[0]), round(scene.width * _STREET_ROOM[1])
     size, lane = float(scene.target_size), 0.42 * scene.target_size
     line = _road_line(rng, height, width)
     ground = _countryside(rng, height, width, line, round(3.6 * lane))
