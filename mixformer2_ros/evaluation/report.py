@@ -152,7 +152,9 @@ def _interval(item: Interval, form: Callable[[float], str]) -> str:
 
 
 def _plain(number: float | None) -> str:
-    return _NOTHING if number is None or not math.isfinite(number) else f"{number:.3g}"
+    if number is None or not math.isfinite(number):
+        return _NOTHING
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
 def _in_words(metric: Metric, value: float | None) -> str:

@@ -170,7 +170,8 @@ def latency(lines: Sequence[Curve | None]) -> str:
         for i, line in enumerate(lines):
             if line is not None:
                 label, x, y = line
-                axes.plot(x, y, label=label, color=tracker_colour(i), linewidth=2, marker="o")
+                colour = tracker_colour(i)
+                axes.plot(x, y, label=label, color=colour, linewidth=2, marker="o", clip_on=False)
         axes.set(ylim=(0, 1), xlabel="latency, ms", ylabel="success AUC")
         axes.set_xlim(left=0)
         axes.legend(loc="lower left")
