@@ -99,7 +99,8 @@ def record(args: argparse.Namespace, spec: str, source: Source) -> Recording:
             client.drain(lambda: recording.stamps[-1] in recording.processed, _LAST_FRAME_LIMIT)
     if not recording.detections:
         raise DemoError(
-            f"the tracker published no detection in {len(recording.processed)} processed frames"
+            f"the tracker published no detection in {len(recording.processed)} processed frames "
+            f"(its reports of the target: {count_states(recording) or 'none'})"
         )
     return recording
 
