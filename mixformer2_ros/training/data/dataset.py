@@ -1,0 +1,235 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Mixes the sources into batches; batch i is a function of the seed and i alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.scenes.objects import sprite
+from mixformer2_ros.scenes.textures import background
+from mixformer2_ros.training.data.compose import Cutout, make_cutout
+from mixformer2_ros.training.data.corpus import Clip, Corpus, Photo, load_corpus
+from mixformer2_ros.training.data.pairs import photo_sample, usable_boxes, video_sample
+from mixformer2_ros.training.data.pasted import pasted_sample
+from mixformer2_ros.training.data.samples import Jitter, Sample
+
+_LOG = logging.getLogger(__name__)
+_BACKGROUND_SIZE = (480, 640)
+_SPRITE_SIZE = 128
+_HELD_OUT_EVERY = 10
+SOURCES = ("procedural", "cutouts", "videos", "photos")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What the training samples are made of.
+
+    Attributes:
+        sprites: Procedural objects made at the start.
+        backgrounds: Procedural backgrounds made at the start.
+        procedural: Weight of procedural objects, on procedural backgrounds or photographs.
+        cutouts: Weight of objects cut out of photographs, on either background.
+        videos: Weight of pairs of video frames.
+        photos: Weight of photographs seen twice.
+        video_weights: Weight of a video by the beginning of its name; 1 where none fits.
+        absent_share: Share of search crops without the target.
+        jitter: Placing of the search crops.
+    """
+
+    sprites: int = 3000
+    backgrounds: int = 500
+    procedural: float = 0.45
+    cutouts: float = 0.3
+    videos: float = 0.13
+    photos: float = 0.12
+    video_weights: dict[str, float] = field(default_factory=lambda: {"fly_": 0.1})
+    absent_share: float = 0.15
+    jitter: Jitter = field(default_factory=Jitter)
+
+
+@dataclass
+class Batch:
+    """A batch of G samples with K search crops each.
+
+    Attributes:
+        templates: (G, 2, T, T, 3) uint8 RGB.
+        searches: (G, K, S, S, 3) uint8 RGB.
+        boxes: (G, K, 4) float32 x1, y1, x2, y2, fractions of the crop; zeros where absent.
+        present: (G, K) bool.
+    """
+
+    templates: Tensor
+    searches: Tensor
+    boxes: Tensor
+    present: Tensor
+
+
+@dataclass
+class Pools:
+    """The raw material in memory.
+
+    Attributes:
+        sprites: Procedural objects.
+        backgrounds: Procedural backgrounds, (H, W, 3) uint8 RGB.
+        cutouts: Objects from photographs.
+        photos: Photographs.
+        clips: Videos with at least two usable boxes of one target.
+    """
+
+    sprites: list[Cutout]
+    backgrounds: list[NDArray[np.uint8]]
+    cutouts: list[Cutout]
+    photos: list[Photo]
+    clips: list[Clip]
+
+
+def is_held_out(index: int) -> bool:
+    """Tell whether a video, numbered in the order of names, is kept for validation."""
+    return index % _HELD_OUT_EVERY == 0
+
+
+def build_pools(config: DataConfig, corpus_root: Path | None, seed: int, held_out: bool) -> Pools:
+    """Make the procedural pools and read the corpus.
+
+    Args:
+        config: Sizes of the procedural pools.
+        corpus_root: Folder of the corpus, or None to train on procedural material alone.
+        seed: Decides the procedural material; training and validation use different ones.
+        held_out: Read the videos kept for validation instead of the others.
+    """
+    corpus = Corpus()
+    if corpus_root is not None:
+        corpus = load_corpus(corpus_root, lambda index: is_held_out(index) == held_out)
+    sprites = [
+        make_cutout(sprite(np.random.default_rng((seed, 1, index)), _SPRITE_SIZE))
+        for index in range(config.sprites)
+    ]
+    backgrounds = [
+        background(np.random.default_rng((seed, 2, index)), *_BACKGROUND_SIZE)
+        for index in range(config.backgrounds)
+    ]
+    clips = [clip for clip in corpus.clips if (usable_boxes(clip).sum(axis=1) >= 2).any()]
+    _LOG.info(
+        "%d sprites, %d backgrounds, %d cutouts, %d photographs, %d videos",
+        len(sprites),
+        len(backgrounds),
+        len(corpus.cutouts),
+        len(corpus.photos),
+        len(clips),
+    )
+    return Pools(sprites, backgrounds, corpus.cutouts, corpus.photos, clips)
+
+
+class TrackingDataset(Dataset[Batch]):
+    """Batches by index.
+
+    Args:
+        pools: Raw material.
+        config: Mixture.
+        variant: Gives the crops' sizes and factors.
+        seed: Decides everything together with the index.
+        groups: Samples G of a batch.
+        searches: Search crops K of a sample.
+
+    Raises:
+        ValueError: No source has both weight and material.
+    """
+
+    def __init__(
+        self,
+        pools: Pools,
+        config: DataConfig,
+        variant: Variant,
+        seed: int,
+        groups: int,
+        searches: int,
+    ) -> None:
+        self._pools, self._config, self._variant = pools, config, variant
+        self._seed, self._groups, self._searches = seed, groups, searches
+        material = (pools.sprites and pools.backgrounds, pools.cutouts, pools.clips, pools.photos)
+        weights = np.array(
+            [
+                getattr(config, source) if available else 0.0
+                for source, available in zip(SOURCES, material, strict=True)
+            ]
+        )
+        if weights.sum() <= 0:
+            raise ValueError("no source of samples has both a weight and material: see DataConfig")
+        self._weights = weights / weights.sum()
+        self._photo_backgrounds = [photo.image for photo in pools.photos]
+        weighted = np.array([_clip_weight(clip.name, config.video_weights) for clip in pools.clips])
+        self._clip_weights = weighted / weighted.sum() if len(weighted) else weighted
+
+    def __getitem__(self, index: int) -> Batch:
+        """Make batch `index`."""
+        samples = [
+            self.sample(np.random.default_rng((self._seed, index, group)))
+            for group in range(self._groups)
+        ]
+        return Batch(
+            torch.from_numpy(np.stack([sample.templates for sample in samples])),
+            torch.from_numpy(np.stack([sample.searches for sample in samples])),
+            torch.from_numpy(np.stack([sample.boxes for sample in samples])),
+            torch.from_numpy(np.stack([sample.present for sample in samples])),
+        )
+
+    def sample(self, rng: np.random.Generator) -> Sample:
+        """Make one sample."""
+        config, pools = self._config, self._pools
+        common = (self._variant, config.jitter, self._searches, config.absent_share)
+        source = SOURCES[rng.choice(len(SOURCES), p=self._weights)]
+        if source == "videos":
+            made = video_sample(rng, pools.clips, self._clip_weights, *common)
+        elif source == "photos":
+            made = photo_sample(rng, pools.photos, *common)
+        else:
+            objects = pools.sprites if source == "procedural" else pools.cutouts
+            made = pasted_sample(rng, objects, self._backgrounds(rng, source), *common)
+        return made.mirrored() if rng.random() < 0.5 else made
+
+    def _backgrounds(self, rng: np.random.Generator, source: str) -> Sequence[NDArray[np.uint8]]:
+        painted = rng.random() < (0.7 if source == "procedural" else 0.3)
+        if (painted or not self._photo_backgrounds) and self._pools.backgrounds:
+            return self._pools.backgrounds
+        return self._photo_backgrounds
+
+
+def _clip_weight(name: str, weights: dict[str, float]) -> float:
+    return next((weight for prefix, weight in weights.items() if name.startswith(prefix)), 1.0)
+
+
+def _unbatched(batches: list[Batch]) -> Batch:
+    return batches[0]
+
+
+def batches(dataset: TrackingDataset, start: int, stop: int, workers: int) -> Iterator[Batch]:
+    """Yield batches `start` to `stop` (exclusive), made by `workers` processes (0 = this one)."""
+    indices = range(start, stop)
+    if workers == 0:
+        for index in indices:
+            yield dataset[index]
+        return
+    # Before the fork: OpenCV's pool ends here, and a forked child would wait for its threads
+    # for ever.
+    cv2.setNumThreads(1)
+    yield from DataLoader(
+        dataset,
+        batch_size=1,
+        sampler=indices,
+        num_workers=workers,
+        collate_fn=_unbatched,
+        prefetch_factor=3,
+        multiprocessing_context="spawn",
+    )

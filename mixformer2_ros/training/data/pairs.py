@@ -1,0 +1,157 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Samples cut out of real pictures: frames of a video, or one photograph seen twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.training.data.compose import extent, paint_background
+from mixformer2_ros.training.data.corpus import Clip, Photo
+from mixformer2_ros.training.data.photometric import Camera, draw_camera, photograph
+from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, place_target
+
+Image = NDArray[np.uint8]
+Box = NDArray[np.float64]
+
+_MIN_SIDE = 8.0
+_MIN_VISIBLE = 0.35
+
+
+def video_sample(
+    rng: np.random.Generator,
+    clips: Sequence[Clip],
+    weights: NDArray[np.float64],
+    variant: Variant,
+    jitter: Jitter,
+    searches: int,
+    absent_share: float,
+) -> Sample:
+    """Cut a sample out of a video: every crop around the target's own box in its frame.
+
+    Args:
+        rng: Source of randomness.
+        clips: The videos; each has a track with two usable boxes.
+        weights: (len(clips),) share of each.
+        variant: Gives sizes and factors of the crops.
+        jitter: Placing of the search crops.
+        searches: Number of search crops K.
+        absent_share: Share of search crops taken from another video.
+    """
+    chosen = int(rng.choice(len(clips), p=weights))
+    clip = clips[chosen]
+    usable = usable_boxes(clip)
+    track = int(rng.choice(np.flatnonzero(usable.sum(axis=1) >= 2)))
+    frames = np.flatnonzero(usable[track])
+    picks = rng.choice(frames, 2 + searches)
+    camera = draw_camera(rng)
+    views = [(clip.frames[frame], clip.tracks[track, frame]) for frame in picks]
+    if rng.random() < 0.4:
+        views[1] = views[0]
+    others = [other for index, other in enumerate(clips) if index != chosen]
+    share = absent_share if others else 0.0
+    decoys: list[Image | None] = [
+        others[rng.integers(len(others))].frames[0] if rng.random() < share else None
+        for _ in range(searches)
+    ]
+    return _cut(rng, views, decoys, camera, variant, jitter)
+
+
+def photo_sample(
+    rng: np.random.Generator,
+    photos: Sequence[Photo],
+    variant: Variant,
+    jitter: Jitter,
+    searches: int,
+    absent_share: float,
+) -> Sample:
+    """Cut a sample out of one photograph: a labelled object, or just any rectangle of it.
+
+    A rectangle is no object, but to find it again one has to match, which is what a tracker
+    must learn.
+    """
+    photo = photos[rng.integers(len(photos))]
+    if len(photo.boxes) and rng.random() < 0.7:
+        box = photo.boxes[rng.integers(len(photo.boxes))]
+    else:
+        box = _any_rectangle(rng, photo.image)
+    views = [(photo.image, box)] * (2 + searches)
+    decoys: list[Image | None] = [
+        photos[rng.integers(len(photos))].image if rng.random() < absent_share else None
+        for _ in range(searches)
+    ]
+    return _cut(rng, views, decoys, draw_camera(rng), variant, jitter)
+
+
+def usable_boxes(clip: Clip) -> NDArray[np.bool_]:
+    """Return (objects, frames): where a target is visible and large enough to be of use."""
+    sides = np.nan_to_num(clip.tracks[..., 2:], nan=0.0)
+    return np.asarray(sides.min(axis=-1) >= _MIN_SIDE)
+
+
+def _any_rectangle(rng: np.random.Generator, image: Image) -> Box:
+    height, width = image.shape[:2]
+    size = rng.uniform(0.12, 0.35) * min(height, width)
+    aspect = np.exp(rng.normal(0.0, 0.35))
+    sides = np.minimum(size * np.array([aspect, 1.0 / aspect]), 0.9 * np.array([width, height]))
+    corner = rng.random(2) * (np.array([width, height]) - sides)
+    return np.concatenate([corner, sides])
+
+
+def _cut(
+    rng: np.random.Generator,
+    views: Sequence[tuple[Image, Box]],
+    decoys: Sequence[Image | None],
+    camera: Camera,
+    variant: Variant,
+    jitter: Jitter,
+) -> Sample:
+    """Cut two templates and the search crops out of `views`, in this order."""
+    side = variant.template_size
+    size = side / variant.template_factor
+    middle = np.full(2, side / 2)
+    templates = [
+        _crop(rng, camera, image, box, side, size, middle, 0.0)[0] for image, box in views[:2]
+    ]
+    searches, boxes, present = [], [], []
+    for (image, box), decoy in zip(views[2:], decoys, strict=True):
+        search_size, centre = place_target(rng, jitter, variant)
+        if decoy is None:
+            crop, found = _crop(
+                rng, camera, image, box, variant.search_size, search_size, centre, 0.05
+            )
+            fractions, share = fraction_box(found, variant.search_size)
+        else:
+            rectangle = _any_rectangle(rng, decoy)
+            crop, _ = _crop(
+                rng, camera, decoy, rectangle, variant.search_size, search_size, centre, 0.05
+            )
+            fractions, share = np.zeros(4, np.float32), 0.0
+        visible = share > _MIN_VISIBLE
+        searches.append(crop)
+        boxes.append(fractions if visible else np.zeros(4, np.float32))
+        present.append(visible)
+    return Sample(np.stack(templates), np.stack(searches), np.stack(boxes), np.array(present))
+
+
+def _crop(
+    rng: np.random.Generator,
+    camera: Camera,
+    image: Image,
+    box: Box,
+    side: int,
+    size: float,
+    centre: NDArray[np.float64],
+    stretch: float,
+) -> tuple[Image, Box]:
+    """Cut around a box x, y, w, h so that it gets a size and place; return crop and x1 y1 x2 y2."""
+    aspect = np.exp(rng.normal(0.0, stretch)) if stretch else 1.0
+    linear = size / np.sqrt(box[2] * box[3]) * np.diag([aspect, 1.0 / aspect])
+    affine = np.column_stack([linear, centre - linear @ (box[:2] + box[2:] / 2)])
+    crop = paint_background(image, affine, side, mirrored=False)
+    corners = np.array([box[:2], box[:2] + box[2:]])
+    return photograph(rng, camera, crop, size), extent(corners, affine)

@@ -1,0 +1,87 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A start that already compares patches, for training from scratch on a small budget.
+
+The patch embedding is a rotated discrete cosine transform with a flattened spectrum, so that tokens
+are alike where patches are; queries and keys share orthogonal projections, so that attention
+follows likeness from the first step ("mimetic" initialisation, arXiv 2305.09828).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from mixformer2_ros.model import MixFormerV2
+
+_PATCH_RMS = 2.2
+_SHARPNESS = 1.0
+_RESIDUAL = 0.8
+
+
+def initialise(model: MixFormerV2, seed: int) -> None:
+    """Set all weights of a network, in place.
+
+    Args:
+        model: Any variant.
+        seed: The same seed gives the same weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        _initialise_patches(model.backbone.patch_embed.proj, generator)
+        for block in model.backbone.blocks:
+            attention = block.attn
+            width = attention.proj.in_features
+            likeness = _SHARPNESS * _orthogonal(width, width, generator)
+            noise = 0.005 * torch.randn(2, width, width, generator=generator)
+            value = _RESIDUAL * _orthogonal(width, width, generator)
+            attention.qkv.weight.copy_(torch.cat([likeness + noise[0], likeness + noise[1], value]))
+            attention.proj.weight.copy_(_RESIDUAL * _orthogonal(width, width, generator))
+            for layer, gain in ((block.mlp.fc1, 1.0), (block.mlp.fc2, _RESIDUAL)):
+                layer.weight.copy_(gain * _orthogonal(*layer.weight.shape, generator))
+            for layer in (attention.qkv, attention.proj, block.mlp.fc1, block.mlp.fc2):
+                layer.bias.zero_()
+        for tokens in (model.backbone.reg_tokens, model.backbone.pos_embed_reg):
+            tokens.copy_(0.5 * torch.randn(tokens.shape, generator=generator))
+        for head in (model.box_head, model.score_head):
+            for layer in head.modules():
+                if isinstance(layer, nn.Linear):
+                    layer.weight.copy_(_orthogonal(*layer.weight.shape, generator))
+                    layer.bias.zero_()
+        model.score_head.layers[1].weight.mul_(0.1)
+        model.box_head.layers[1][1].weight.fill_(2.0)
+
+
+def _orthogonal(rows: int, columns: int, generator: torch.Generator) -> Tensor:
+    matrix = torch.empty(rows, columns)
+    return nn.init.orthogonal_(matrix, generator=generator)
+
+
+def cosine_basis(size: int) -> Tensor:
+    """Return the orthonormal discrete cosine transform (size, size): one frequency per row."""
+    position = (torch.arange(size, dtype=torch.float64) + 0.5) * math.pi / size
+    basis = torch.cos(torch.arange(size, dtype=torch.float64)[:, None] * position)
+    basis[0] /= math.sqrt(2.0)
+    return basis * math.sqrt(2.0 / size)
+
+
+def _initialise_patches(projection: nn.Conv2d, generator: torch.Generator) -> None:
+    width, channels, size, _ = projection.weight.shape
+    basis = cosine_basis(size)
+    opponent = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+    opponent /= opponent.norm(dim=1, keepdim=True)
+    frequency = torch.arange(size, dtype=torch.float64)
+    frequency = (frequency[:, None].square() + frequency.square()).sqrt()
+    # Natural pictures hold about 1 / frequency, and less in colour differences than in brightness.
+    natural = size / (1.0 + 2.0 * frequency) * torch.tensor([1.5, 0.5, 0.3])[:, None, None].double()
+    wanted = (1.0 + frequency) ** -1.0 * torch.tensor([1.0, 1.2, 1.2])[:, None, None].double()
+    gain = wanted / natural
+    gain *= _PATCH_RMS * math.sqrt(width / wanted.square().sum())
+    transform = torch.einsum("cuv,uy,vx,ck->cuvkyx", gain, basis, basis, opponent)
+    transform = transform.reshape(channels * size * size, -1)
+    rotation = _orthogonal(width, len(transform), generator).double()
+    projection.weight.copy_((rotation @ transform).view(projection.weight.shape))
+    assert projection.bias is not None
+    projection.bias.zero_()

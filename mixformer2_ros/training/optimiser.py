@@ -1,0 +1,126 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Muon for the matrices of the transformer, AdamW for everything else.
+
+Muon (K. Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix. Here it
+works on blocks of rows: one attention head, or a fixed number of rows, which costs far less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.training.network import TrainingNetwork
+
+_ROWS = 192
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+# Root mean square of an update in units of the learning rate, as AdamW's (arXiv 2502.16982).
+_UPDATE_RMS = 0.2
+
+
+def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Return about the nearest matrices with orthonormal rows, by Newton-Schulz iteration.
+
+    Args:
+        matrices: (B, m, n) with m <= n.
+        steps: Iterations; singular values end between about 0.7 and 1.2.
+    """
+    a, b, c = _COEFFICIENTS
+    x = matrices.bfloat16()
+    x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.to(matrices.dtype)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, orthogonalised block by block.
+
+    Args:
+        params: Groups with the keys "params" (matrices), "rows" (rows of a block) and
+            "transposed" (the blocks are columns).
+        lr: Learning rate, on AdamW's scale.
+        momentum: Nesterov momentum.
+        weight_decay: Decoupled weight decay.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[dict[str, Any]],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update all parameters that have a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                update = parameter.grad.lerp(momentum, group["momentum"])
+                if group["transposed"]:
+                    update = update.T
+                blocks = update.reshape(-1, group["rows"], update.shape[-1])
+                update = orthogonalise(blocks).reshape(update.shape)
+                if group["transposed"]:
+                    update = update.T
+                scale = _UPDATE_RMS * max(group["rows"], blocks.shape[-1]) ** 0.5
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(update, alpha=-group["lr"] * scale)
+
+
+def build_optimisers(
+    network: TrainingNetwork, muon_lr: float, adam_lr: float, weight_decay: float
+) -> list[torch.optim.Optimizer]:
+    """Share the parameters out between Muon and AdamW."""
+    model: MixFormerV2 = network.model
+    by_head: list[nn.Parameter] = []
+    by_head_columns: list[nn.Parameter] = []
+    by_rows: list[nn.Parameter] = [model.box_head.layers[0][0].weight]
+    by_rows.append(model.score_head.layers[0][0].weight)
+    for block in model.backbone.blocks:
+        by_head.append(block.attn.qkv.weight)
+        by_head_columns.append(block.attn.proj.weight)
+        by_rows += [block.mlp.fc1.weight, block.mlp.fc2.weight]
+    attention = model.backbone.blocks[0].attn
+    head = attention.proj.in_features // attention.heads
+    rows = min(_ROWS, attention.proj.in_features)
+    muon = Muon(
+        [
+            {"params": by_head, "rows": head, "transposed": False},
+            {"params": by_head_columns, "rows": head, "transposed": True},
+            {"params": by_rows, "rows": rows, "transposed": False},
+        ],
+        lr=muon_lr,
+        weight_decay=weight_decay,
+    )
+    taken = {id(parameter) for parameter in [*by_head, *by_head_columns, *by_rows]}
+    others = [
+        parameter
+        for parameter in network.parameters()
+        if parameter.requires_grad and id(parameter) not in taken
+    ]
+    decayed = [parameter for parameter in others if parameter.ndim > 1]
+    plain = [parameter for parameter in others if parameter.ndim <= 1]
+    adam = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=adam_lr,
+        betas=(0.9, 0.98),
+    )
+    return [muon, adam]

@@ -1,0 +1,75 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How good the weights are, on single search crops of material that training never sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD
+from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.losses import box_iou
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures of one validation set.
+
+    Attributes:
+        iou: Mean IoU of the predicted boxes where the target is present.
+        success: Share of them above 0.5.
+        auroc: Area under the ROC curve of the score, hits (IoU > 0.5) against misses and absences.
+        hit_score: Mean score of hits.
+        miss_score: Mean score of misses and absences.
+    """
+
+    iou: float
+    success: float
+    auroc: float
+    hit_score: float
+    miss_score: float
+
+
+def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Return the probability that a positive scores above a negative; NaN without both."""
+    above = scores[positive][:, None] - scores[~positive][None]
+    if above.size == 0:
+        return float("nan")
+    return float((above > 0).mean() + 0.5 * (above == 0).mean())
+
+
+@torch.inference_mode()
+def validate(model: MixFormerV2, batch: Batch) -> Quality:
+    """Judge a network by its full forward, as the tracker uses it, on one batch."""
+    device = next(model.parameters()).device
+    mean = torch.tensor(IMAGE_MEAN, device=device).view(3, 1, 1)
+    std = torch.tensor(IMAGE_STD, device=device).view(3, 1, 1)
+
+    def normalised(images: torch.Tensor) -> torch.Tensor:
+        return (images.to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+    ious, scores = [], []
+    for group in range(len(batch.searches)):
+        searches = normalised(batch.searches[group])
+        templates = normalised(batch.templates[group]).repeat_interleave(len(searches), dim=0)
+        prediction = model(*templates.chunk(2), searches)
+        centre, size = prediction.box[:, :2], prediction.box[:, 2:]
+        boxes = torch.cat([centre - size / 2, centre + size / 2], dim=1).float()
+        ious.append(box_iou(boxes, batch.boxes[group].to(device))[0].cpu())
+        scores.append(prediction.score.float().sigmoid().cpu())
+    iou = torch.cat(ious).double().numpy()
+    score = torch.cat(scores).double().numpy()
+    present = batch.present.flatten().numpy()
+    hit = present & (iou > 0.5)
+    return Quality(
+        iou=float(iou[present].mean()),
+        success=float(hit[present].mean()),
+        auroc=auroc(score, hit),
+        hit_score=float(score[hit].mean()) if hit.any() else float("nan"),
+        miss_score=float(score[~hit].mean()) if (~hit).any() else float("nan"),
+    )
