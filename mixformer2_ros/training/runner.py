@@ -282,9 +282,9 @@ def train(
 def validation_batches(config: TrainingConfig, corpus: Path | None) -> dict[str, Batch]:
     """Return one batch of unseen procedural scenes and, with a corpus, one of held-out videos."""
     variant = get_variant(config.variant)
-    sizes = dataclasses.replace(config.data, sprites=100, backgrounds=30)
+    sizes = dataclasses.replace(config.data, sprites=60, backgrounds=20, scene_clips=40)
     pools = build_pools(sizes, corpus, _VALIDATION_SEED, held_out=True)
-    sources = {"procedural": pools.sprites, "videos": pools.clips}
+    sources = {"scenes": pools.scenes, "videos": pools.clips}
     made = {}
     for name in (name for name, material in sources.items() if material):
         only = {source: float(source == name) for source in SOURCES}

@@ -13,6 +13,7 @@ from mixformer2_ros.model.variants import SMALL
 from mixformer2_ros.training.data.compose import extent, make_cutout, paint, paint_background, place
 from mixformer2_ros.training.data.corpus import Clip, Photo, load_corpus
 from mixformer2_ros.training.data.dataset import (
+    SOURCES,
     DataConfig,
     Pools,
     TrackingDataset,
@@ -73,7 +74,7 @@ def _pools() -> Pools:
     clip = Clip("yellow", frames, np.array([boxes], np.float64))
     photo = Photo(frames[0], np.array(boxes[:1], np.float64))
     cutouts = [make_cutout(_ellipse()), make_cutout(_ellipse((20, 250, 20)))]
-    return Pools(cutouts, [noise], cutouts, [photo], [clip, replace(clip, name="other")])
+    return Pools(cutouts, [noise], [clip], cutouts, [photo], [clip, replace(clip, name="other")])
 
 
 def test_video_crops_hold_the_target_where_the_box_says():
@@ -89,9 +90,9 @@ def test_video_crops_hold_the_target_where_the_box_says():
             assert inside[..., 0].mean() > inside[..., 2].mean() + 40
 
 
-@pytest.mark.parametrize("source", ["procedural", "cutouts", "videos", "photos"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_samples_of_every_source_are_consistent(source: str):
-    only = {name: float(name == source) for name in ("procedural", "cutouts", "videos", "photos")}
+    only = {name: float(name == source) for name in SOURCES}
     dataset = TrackingDataset(_pools(), DataConfig(**only), SMALL, seed=3, groups=3, searches=4)
     batch = dataset[0]
     assert batch.templates.shape == (3, 2, 112, 112, 3)
@@ -106,7 +107,9 @@ def test_samples_of_every_source_are_consistent(source: str):
 
 
 def test_without_jitter_the_target_is_centred_at_its_nominal_size():
-    config = DataConfig(procedural=1, cutouts=0, videos=0, photos=0, absent_share=0, jitter=EXACT)
+    config = DataConfig(
+        procedural=1, scenes=0, cutouts=0, videos=0, photos=0, absent_share=0, jitter=EXACT
+    )
     batch = TrackingDataset(_pools(), config, SMALL, seed=5, groups=8, searches=2)[0]
     boxes = batch.boxes[batch.present]
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -133,7 +136,7 @@ def test_mirrored_boxes_stay_on_the_target():
 
 def test_no_material_is_an_error_that_says_so():
     with pytest.raises(ValueError, match="no source of samples"):
-        TrackingDataset(Pools([], [], [], [], []), DataConfig(), SMALL, 0, 1, 1)
+        TrackingDataset(Pools([], [], [], [], [], []), DataConfig(), SMALL, 0, 1, 1)
 
 
 def test_corpus_is_read_and_bad_files_are_named(tmp_path, caplog):

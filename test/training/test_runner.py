@@ -29,7 +29,7 @@ CONFIG = TrainingConfig(
     searches=2,
     windows=((0.0, 4), (0.5, 6)),
     optimiser=OptimiserConfig(muon_lr=4e-3, adam_lr=4e-3, average=0.9),
-    data=DataConfig(sprites=4, backgrounds=2, jitter=Jitter(near_share=1.0)),
+    data=DataConfig(sprites=4, backgrounds=2, scene_clips=2, jitter=Jitter(near_share=1.0)),
 )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.scenes.objects import sprite
+from mixformer2_ros.scenes.scene import Scene
 from mixformer2_ros.scenes.textures import background
 from mixformer2_ros.training.data.compose import Cutout, make_cutout
 from mixformer2_ros.training.data.corpus import Clip, Corpus, Photo, load_corpus
@@ -29,7 +30,12 @@ _LOG = logging.getLogger(__name__)
 _BACKGROUND_SIZE = (480, 640)
 _SPRITE_SIZE = 128
 _HELD_OUT_EVERY = 10
-SOURCES = ("procedural", "cutouts", "videos", "photos")
+_SCENE_SIZE = (640, 360)
+_SCENE_FRAMES = 8
+# Scenes below are for demonstration and evaluation.
+_FIRST_SCENE = 1_000_000
+_SCENES_PER_SEED = 10_000
+SOURCES = ("procedural", "scenes", "cutouts", "videos", "photos")
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,9 @@ class DataConfig:
     Attributes:
         sprites: Procedural objects made at the start.
         backgrounds: Procedural backgrounds made at the start.
+        scene_clips: Procedural scenes rendered at the start, a few frames of each.
         procedural: Weight of procedural objects, on procedural backgrounds or photographs.
+        scenes: Weight of pairs of frames of rendered scenes.
         cutouts: Weight of objects cut out of photographs, on either background.
         videos: Weight of pairs of video frames.
         photos: Weight of photographs seen twice.
@@ -50,10 +58,12 @@ class DataConfig:
 
     sprites: int = 3000
     backgrounds: int = 500
-    procedural: float = 0.45
-    cutouts: float = 0.3
-    videos: float = 0.13
-    photos: float = 0.12
+    scene_clips: int = 200
+    procedural: float = 0.3
+    scenes: float = 0.25
+    cutouts: float = 0.25
+    videos: float = 0.12
+    photos: float = 0.08
     video_weights: dict[str, float] = field(default_factory=lambda: {"fly_": 0.1})
     absent_share: float = 0.15
     jitter: Jitter = field(default_factory=Jitter)
@@ -83,6 +93,7 @@ class Pools:
     Attributes:
         sprites: Procedural objects.
         backgrounds: Procedural backgrounds, (H, W, 3) uint8 RGB.
+        scenes: Rendered scenes as videos.
         cutouts: Objects from photographs.
         photos: Photographs.
         clips: Videos with at least two usable boxes of one target.
@@ -90,6 +101,7 @@ class Pools:
 
     sprites: list[Cutout]
     backgrounds: list[NDArray[np.uint8]]
+    scenes: list[Clip]
     cutouts: list[Cutout]
     photos: list[Photo]
     clips: list[Clip]
@@ -120,16 +132,42 @@ def build_pools(config: DataConfig, corpus_root: Path | None, seed: int, held_ou
         background(np.random.default_rng((seed, 2, index)), *_BACKGROUND_SIZE)
         for index in range(config.backgrounds)
     ]
-    clips = [clip for clip in corpus.clips if (usable_boxes(clip).sum(axis=1) >= 2).any()]
+    scenes = [scene_clip(seed * _SCENES_PER_SEED + index) for index in range(config.scene_clips)]
     _LOG.info(
-        "%d sprites, %d backgrounds, %d cutouts, %d photographs, %d videos",
+        "%d sprites, %d backgrounds, %d scenes, %d cutouts, %d photographs, %d videos",
         len(sprites),
         len(backgrounds),
+        len(scenes),
         len(corpus.cutouts),
         len(corpus.photos),
-        len(clips),
+        len(corpus.clips),
     )
-    return Pools(sprites, backgrounds, corpus.cutouts, corpus.photos, clips)
+    return Pools(
+        sprites,
+        backgrounds,
+        _usable(scenes),
+        corpus.cutouts,
+        corpus.photos,
+        _usable(corpus.clips),
+    )
+
+
+def _usable(clips: Sequence[Clip]) -> list[Clip]:
+    return [clip for clip in clips if (usable_boxes(clip).sum(axis=1) >= 2).any()]
+
+
+def scene_clip(number: int) -> Clip:
+    """Render a few frames of scene `number`: every second one is like the demo's, but elsewhere."""
+    seed = _FIRST_SCENE + number
+    width, height = _SCENE_SIZE
+    scene = Scene.random(seed, width, height)
+    if number % 2:
+        scene = replace(Scene.demo(seed), width=width, height=height, target_size=48, speed=75.0)
+    frames = [
+        scene.frame(index) for index in np.linspace(0, scene.length - 1, _SCENE_FRAMES, dtype=int)
+    ]
+    boxes = np.stack([frame.box for frame in frames])
+    return Clip(f"scene_{seed}", [frame.image for frame in frames], boxes[None])
 
 
 class TrackingDataset(Dataset[Batch]):
@@ -158,7 +196,13 @@ class TrackingDataset(Dataset[Batch]):
     ) -> None:
         self._pools, self._config, self._variant = pools, config, variant
         self._seed, self._groups, self._searches = seed, groups, searches
-        material = (pools.sprites and pools.backgrounds, pools.cutouts, pools.clips, pools.photos)
+        material = (
+            pools.sprites and pools.backgrounds,
+            pools.scenes,
+            pools.cutouts,
+            pools.clips,
+            pools.photos,
+        )
         weights = np.array(
             [
                 getattr(config, source) if available else 0.0
@@ -192,6 +236,8 @@ class TrackingDataset(Dataset[Batch]):
         source = SOURCES[rng.choice(len(SOURCES), p=self._weights)]
         if source == "videos":
             made = video_sample(rng, pools.clips, self._clip_weights, *common)
+        elif source == "scenes":
+            made = video_sample(rng, pools.scenes, None, *common)
         elif source == "photos":
             made = photo_sample(rng, pools.photos, *common)
         else:

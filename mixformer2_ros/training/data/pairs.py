@@ -25,7 +25,7 @@ _MIN_VISIBLE = 0.35
 def video_sample(
     rng: np.random.Generator,
     clips: Sequence[Clip],
-    weights: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
     variant: Variant,
     jitter: Jitter,
     searches: int,
@@ -36,7 +36,7 @@ def video_sample(
     Args:
         rng: Source of randomness.
         clips: The videos; each has a track with two usable boxes.
-        weights: (len(clips),) share of each.
+        weights: (len(clips),) share of each; equal without.
         variant: Gives sizes and factors of the crops.
         jitter: Placing of the search crops.
         searches: Number of search crops K.
