@@ -146,8 +146,10 @@ def run(args: argparse.Namespace) -> int:
     copied = merge(store, [ResultStore(folder) for folder in args.merge])
     if copied:
         print(f"merged {copied} sequences", file=sys.stderr)
+    sequences = [] if args.bag else _open(args)
     trackers = _trackers(args)
-    sequences = _run_bags(args, store, trackers) if args.bag else _open(args)
+    if args.bag:
+        sequences = _run_bags(args, store, trackers)
     names = [_import(store, name, folder, sequences) for name, folder in args.imported]
     if not args.bag:
         for tracker in trackers:

@@ -114,8 +114,8 @@ METRICS = (
     ),
     Metric(
         "restarts",
-        "supervised runs only: number of failures (overlap 0) after which the tracker was started "
-        "again 5 frames later; sum over sequences (VOT short-term, up to 2019)",
+        "supervised runs only: number of failures (overlap 0), after each of which the tracker is "
+        "started again 5 frames later; sum over sequences (VOT short-term, up to 2019)",
         "count",
         "lower",
     ),
@@ -189,7 +189,7 @@ METRICS = (
     ),
     Metric(
         "effective_frame_rate",
-        f"streaming only: results published per second of video; {_PER_SEQUENCE}",
+        f"streaming only: frames processed per second of video; {_PER_SEQUENCE}",
         "Hz",
     ),
 )
@@ -389,8 +389,8 @@ def score_sequence(sequence: Sequence, result: SequenceResult) -> SequenceScore:
     )
     score.values.update(_accuracy(score, boxes, truth))
     score.values.update(_pooled([score]))
-    restarts = result.meta.get("restarts")
-    score.values["restarts"] = None if restarts is None else float(len(restarts))
+    failed = result.meta.get("failures")
+    score.values["restarts"] = None if failed is None else float(len(failed))
     rate = result.meta.get("streaming", {}).get("effective_frame_rate")
     score.values["effective_frame_rate"] = rate
     return score

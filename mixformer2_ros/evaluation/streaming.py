@@ -134,8 +134,11 @@ def next_frame(times: NDArray[np.float64], busy_until: float, last: int) -> int:
         last: The frame it processed last.
 
     Returns:
-        Index of a frame after `last`; N when there are no more.
+        Index of a frame after `last`; N when there are no more, or when the last frame time has
+        passed: nothing published later counts.
     """
+    if busy_until > times[-1] + TOLERANCE:
+        return len(times)
     arrived = int(np.searchsorted(times, busy_until + TOLERANCE, side="right")) - 1
     return max(arrived, last + 1)
 
@@ -255,11 +258,9 @@ def _as_published(
     boxes = np.where(none[:, None], np.nan, result.boxes[source])
     seconds = np.full(len(times), np.nan)
     seconds[processed] = result.times[processed]
-    first = int(processed[0])
-    frames = len(times) - first
-    if frames > 1:
-        rate = (frames - 1) / (times[-1] - times[first])  # of the video itself
-        facts["effective_frame_rate"] = float(rate * len(processed) / frames)
+    if len(processed) > 1:
+        span = times[processed[-1]] - times[processed[0]]
+        facts["effective_frame_rate"] = float((len(processed) - 1) / span)
     return SequenceResult(
         boxes=boxes,
         scores=np.where(none, np.nan, result.scores[source]),

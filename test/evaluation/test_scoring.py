@@ -141,7 +141,7 @@ def test_means_over_sequences_and_over_frames_differ(make_sequence):
 
 
 def test_restarts_and_streaming_are_read_from_the_result(score):
-    meta = {"restarts": [5, 9], "streaming": {"effective_frame_rate": 12.5}}
+    meta = {"failures": [5, 9], "streaming": {"effective_frame_rate": 12.5}}
     result = score([BOX, BOX], [BOX, BOX], meta=meta)
     overall = combine("t", [result, result]).overall
     assert overall["restarts"] == 4
