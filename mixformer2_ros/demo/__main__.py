@@ -15,7 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from mixformer2_ros.demo.children import Children, DemoError, isolate, python_command
+from mixformer2_ros.demo.children import (
+    Children,
+    DemoError,
+    isolate,
+    make_room_for_images,
+    python_command,
+)
 from mixformer2_ros.demo.recording import Recording
 from mixformer2_ros.demo.report import count_states, write_report
 from mixformer2_ros.inference import find_default_weights
@@ -28,8 +34,6 @@ _START_LIMIT = 180.0
 _FRAME_LIMIT = 30.0
 _LAST_FRAME_LIMIT = 3.0
 _TRACKER_SUBSCRIPTIONS = 2
-# The publisher and the tracker share this machine with the recorder: on a busy one, large best
-# effort messages are lost in pieces, and this is to show the tracker rather than that.
 _RELIABLE_IMAGES = {"qos_overrides./image.subscription.reliability": "reliable"}
 
 
@@ -75,7 +79,9 @@ def record(args: argparse.Namespace, spec: str, source: Source) -> Recording:
     # Only now: rclpy reads the domain when it is first used.
     from mixformer2_ros.demo.client import Client
 
-    tracker = {"model": args.model, "checkpoint": args.checkpoint or "", **_RELIABLE_IMAGES}
+    tracker = {"model": args.model, "checkpoint": args.checkpoint or ""}
+    if not make_room_for_images():
+        tracker.update(_RELIABLE_IMAGES)
     publisher = {"source": spec, "wait_for_subscribers": _TRACKER_SUBSCRIPTIONS}
     with Children(args.out / "log") as children:
         alive = {_TRACKER}

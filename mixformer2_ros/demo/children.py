@@ -6,16 +6,20 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 _TAIL = 15
 _PATIENCE = 8.0
 _PR_SET_PDEATHSIG = 1
+# Each of the three processes takes 32 MiB.
+_LEAST_SHARED_MEMORY = 128 << 20
 
 
 class DemoError(RuntimeError):
@@ -142,6 +146,32 @@ def isolate() -> None:
     os.environ["ROS_DOMAIN_ID"] = str(free_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.pop("ROS_STATIC_PEERS", None)
+
+
+def make_room_for_images() -> bool:
+    """Let Fast DDS pass whole images through shared memory, unless the user has set a profile.
+
+    Returns:
+        Whether there is such a profile and room for it; without it, a busy machine loses most of
+        the images that are sent best effort.
+    """
+    # Humble's Fast DDS knows the older name only, and later ones warn of it.
+    older = find_spec("rclpy.event_handler") is None
+    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if older else "FASTDDS_DEFAULT_PROFILES_FILE"
+    if variable in os.environ:
+        return True
+    package = Path(__file__).resolve().parents[1]
+    shares = [parent / "share" / "mixformer2_ros" for parent in package.parents]
+    files = [folder / "config" / "fastdds.xml" for folder in (package.parent, *shares)]
+    profile = next((path for path in files if path.is_file()), None)
+    try:
+        room = shutil.disk_usage("/dev/shm").free > _LEAST_SHARED_MEMORY
+    except OSError:
+        room = False
+    if profile is None or not room:
+        return False
+    os.environ[variable] = str(profile)
+    return True
 
 
 def _die_with_parent() -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import importlib.util
 import os
 import select
 import signal
@@ -11,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from mixformer2_ros.demo.children import Children, DemoError, free_domain, python_command
+from mixformer2_ros.demo.children import (
+    Children,
+    DemoError,
+    free_domain,
+    make_room_for_images,
+    python_command,
+)
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -121,3 +128,23 @@ def test_parameters_reach_the_node_with_their_types() -> None:
 
 def test_domains_are_free_and_legal() -> None:
     assert 1 <= free_domain() <= 100
+
+
+def test_the_fast_dds_profile_is_used_unless_the_user_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("rclpy", reason="ROS 2 is not here: source it or use make test")
+    modern = importlib.util.find_spec("rclpy.event_handler") is not None
+    name = "FASTDDS_DEFAULT_PROFILES_FILE" if modern else "FASTRTPS_DEFAULT_PROFILES_FILE"
+    monkeypatch.setenv(name, "")  # so that what is set below is undone
+    monkeypatch.delenv(name)
+    monkeypatch.setattr("mixformer2_ros.demo.children._LEAST_SHARED_MEMORY", 0)
+    assert make_room_for_images()
+    assert Path(os.environ[name]).name == "fastdds.xml"
+    monkeypatch.setenv(name, "own.xml")
+    assert make_room_for_images()
+    assert os.environ[name] == "own.xml"
+    monkeypatch.delenv(name)
+    monkeypatch.setattr("mixformer2_ros.demo.children._LEAST_SHARED_MEMORY", 1 << 60)
+    assert not make_room_for_images()
+    assert name not in os.environ
