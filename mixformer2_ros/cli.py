@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("mixformer2_ros.track_command", "follow a target through a video or image folder"),
     "evaluate": ("mixformer2_ros.evaluation.command", "score trackers on a data set or a bag"),
     "bag": ("mixformer2_ros.evaluation.bag_command", "make a bag of a video, sequence or scene"),
+    "inspect": (
+        "mixformer2_ros.evaluation.inspection_command",
+        "draw what the network saw: crops, edges, attention",
+    ),
     "benchmark": ("mixformer2_ros.benchmark.command", "measure engines and the node"),
     "doctor": ("mixformer2_ros.doctor", "check this installation and say what is missing"),
 }
