@@ -104,6 +104,7 @@ class TrackerNode(LifecycleNode):
         except ParameterError:
             self.destroy_node()
             raise
+        _answer_impossible_transitions(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
         self.create_service(SetTarget, "~/set_target", self._on_set_target)
         self.create_service(ClearTarget, "~/clear_target", self._on_clear_target)
@@ -466,6 +467,27 @@ def _exact_stamp(seconds: float | None, known: Time | None) -> Time:
     return nanoseconds_to_stamp(nanoseconds)
 
 
+def _answer_impossible_transitions(node: LifecycleNode) -> None:
+    """Refuse transitions that the current state does not allow.
+
+    Up to Jazzy, rclpy answers such a request with an exception that ends the spinning.
+    """
+    service = getattr(node, "_service_change_state", None)
+    if service is None:
+        return
+    change_state = service.callback
+
+    def change_state_or_refuse(request: Any, response: Any) -> Any:
+        try:
+            return change_state(request, response)
+        except Exception as error:
+            node.get_logger().error(f"impossible transition: {error}")
+            response.success = False
+            return response
+
+    service.callback = change_state_or_refuse
+
+
 def _warm_up(engine: Engine) -> None:
     """Run an engine once: the first inference takes longer and shows whether it works at all."""
     template, search = (
@@ -513,6 +535,6 @@ def _spin(executor: SingleThreadedExecutor, node: TrackerNode) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         raise
     except Exception as error:
-        # For example Humble's lifecycle services, when a client asks for an impossible transition.
+        # Whatever it was, a robot is better off with a node that goes on.
         if rclpy.ok():
             node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")

@@ -278,7 +278,7 @@ def test_the_real_network_runs_in_the_node(make_bench, draw, tmp_path):
     assert 0 <= state.targets[0].score <= 1
     status = bench.diagnostics(lambda s: True, "diagnostics")
     figures = {value.key: value.value for value in status.values}
-    assert "torch" in figures["model"].lower()
+    assert figures["model"].startswith("MixFormerV2-S")
 
 
 START = "import sys; from mixformer2_ros.nodes import tracker_node as t; "
