@@ -123,6 +123,8 @@ class TrackerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the engine, run it once, and create the publishers."""
         parameters = self._settings.current
+        # Small crops gain nothing from OpenCV's threads, and these wait for busy cores.
+        cv2.setNumThreads(1)
         try:
             engine = self._engine_factory(
                 variant=parameters.model,
@@ -506,8 +508,6 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         Exit code: 0, or 1 if a start-up parameter is wrong.
     """
-    # The small crops of the tracker gain nothing from threads, which wait for busy cores instead.
-    cv2.setNumThreads(1)
     rclpy.init(args=args)
     try:
         node = TrackerNode()
