@@ -50,9 +50,6 @@ FIRST_STAMP_NS = 1000 * NANOSECONDS
 """Stamp of the first frame: fixed, so that the same source makes the same bag, and not zero,
 which means "the newest frame" in requests to the tracker."""
 
-ASSUMED_FIELD_OF_VIEW = 60.0
-"""Horizontal, degrees, of sources that do not tell theirs."""
-
 FRAME_ID = "camera"
 JPEG_QUALITY = 90
 
@@ -99,7 +96,8 @@ def make_bag(
         out: Folder of the bag, which must not exist.
         storage: "mcap" or "sqlite3".
         compressed: None for raw images, "jpeg" or "png" (lossless).
-        field_of_view: Horizontal, degrees; None assumes `ASSUMED_FIELD_OF_VIEW`.
+        field_of_view: Horizontal, degrees; None where it is not known: the camera_info then says
+            that the camera is not calibrated (all zero, REP 104).
 
     Returns:
         Number of frames written.
@@ -107,9 +105,8 @@ def make_bag(
     Raises:
         BagError: The folder exists, or the source has no frames.
     """
-    view = ASSUMED_FIELD_OF_VIEW if field_of_view is None else field_of_view
     with new_bag(out, storage) as bag:
-        count = _write(bag, frames, compressed, view)
+        count = _write(bag, frames, compressed, field_of_view)
         if not count:
             raise BagError("the source has no frames, so there is no bag to make of it")
     return count
@@ -175,7 +172,7 @@ def _plugin(storage: str) -> StoragePlugin:
 
 
 def _write(
-    bag: Channels, frames: Iterable[TimedImage], compressed: str | None, field_of_view: float
+    bag: Channels, frames: Iterable[TimedImage], compressed: str | None, field_of_view: float | None
 ) -> int:
     types = bag.types
     encode = _image_encoder(types, compressed)
@@ -252,19 +249,24 @@ def _image_encoder(
     return encode
 
 
-def _pinhole(types: Typestore, head: Any, height: int, width: int, field_of_view: float) -> Any:
+def _pinhole(
+    types: Typestore, head: Any, height: int, width: int, field_of_view: float | None
+) -> Any:
     """Return a `sensor_msgs/CameraInfo` without distortion."""
-    focal = 0.5 * width / math.tan(0.5 * math.radians(field_of_view))
-    cx, cy = width / 2, height / 2
+    matrix, rotation = np.zeros((3, 3)), np.zeros((3, 3))
+    if field_of_view is not None:
+        focal = 0.5 * width / math.tan(0.5 * math.radians(field_of_view))
+        matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+        rotation = np.eye(3)
     return types.types[CAMERA_INFO](
         header=head,
         height=height,
         width=width,
         distortion_model="plumb_bob",
         d=np.zeros(5),
-        k=np.array([focal, 0, cx, 0, focal, cy, 0, 0, 1.0]),
-        r=np.eye(3).reshape(-1),
-        p=np.array([focal, 0, cx, 0, 0, focal, cy, 0, 0, 0, 1.0, 0]),
+        k=matrix.reshape(-1),
+        r=rotation.reshape(-1),
+        p=np.hstack([matrix, np.zeros((3, 1))]).reshape(-1),
         binning_x=0,
         binning_y=0,
         roi=types.types["sensor_msgs/msg/RegionOfInterest"](

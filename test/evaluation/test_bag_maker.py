@@ -73,17 +73,30 @@ def test_the_same_source_makes_the_same_file(tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_camera_info_is_the_pinhole_of_the_field_of_view(tmp_path):
-    make_bag(frames(1), tmp_path / "bag", field_of_view=90.0)
-    with AnyReader([tmp_path / "bag"]) as reader:
+def camera_info(path):
+    with AnyReader([path]) as reader:
         connections = [item for item in reader.connections if item.topic == CAMERA_INFO_TOPIC]
         ((connection, _, data),) = reader.messages(connections)
-        info = reader.deserialize(data, connection.msgtype)
+        return reader.deserialize(data, connection.msgtype)
+
+
+def test_camera_info_is_the_pinhole_of_the_field_of_view(tmp_path):
+    make_bag(frames(1), tmp_path / "bag", field_of_view=90.0)
+    info = camera_info(tmp_path / "bag")
     assert (info.height, info.width) == (HEIGHT, WIDTH)
     assert info.header.frame_id == FRAME_ID
     assert math.isclose(info.k[0], WIDTH / 2)
-    assert list(info.k[[2, 5, 8]]) == [WIDTH / 2, HEIGHT / 2, 1]
+    assert list(info.k[[2, 5, 8]]) == [(WIDTH - 1) / 2, (HEIGHT - 1) / 2, 1]
+    assert list(info.p[[0, 2, 3]]) == [info.k[0], info.k[2], 0]
     assert not info.d.any()
+
+
+def test_an_unknown_field_of_view_is_an_uncalibrated_camera(tmp_path):
+    make_bag(frames(1), tmp_path / "bag")
+    info = camera_info(tmp_path / "bag")
+    assert info.width == WIDTH
+    assert not info.k.any()
+    assert not info.p.any()
 
 
 def test_without_truth_there_is_no_truth_topic(tmp_path):
