@@ -87,9 +87,9 @@ def _constructor(name: str) -> tuple[Callable[[], Any], type]:
     if hasattr(cv2, function):
         return getattr(cv2, function), int
     raise BaselineError(
-        f"OpenCV {cv2.__version__} was built without {name.upper()}: install it in a fresh "
-        "environment with `pip install mixformer2_ros[baselines]`, or run `pip uninstall "
-        "opencv-python-headless` and `pip install 'opencv-contrib-python-headless<5'` in this one"
+        f"OpenCV {cv2.__version__} was built without {name.upper()}: run `pip uninstall "
+        "opencv-python-headless opencv-contrib-python-headless`, then `pip install "
+        "'opencv-contrib-python-headless<5'` (the two cannot stand side by side)"
     )
 
 

@@ -166,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     progress = partial(tqdm, desc="scoring", leave=False, disable=None)
     scores = [score_tracker(sequences, store, name, progress) for name in judged]
     _pack(args, store, names, sequences)
-    _print(args, scores, curves, sequences)
+    _print(args, scores, len(names), curves, sequences)
     if args.report is not None:
         _report(args, store, names, curves, sequences)
     return _INCOMPLETE if any(score.missing for score in scores) else 0
@@ -388,9 +388,11 @@ def _pack(
 def _print(
     args: argparse.Namespace,
     scores: Several[TrackerScore],
+    offline: int,
     curves: dict[str, list[LatencyPoint]],
     sequences: Several[Sequence],
 ) -> None:
+    """Print all scores as JSON, or as text: the first `offline` ones, and the curves."""
     frames = sum(len(sequence) for sequence in sequences)
     dataset = {
         "kind": args.dataset or "bag",
@@ -409,7 +411,7 @@ def _print(
     title = (
         f"{dataset['kind']} {dataset['path']}: {len(sequences)} sequences, {frames} frames{part}"
     )
-    print(as_text(title, scores, curves))
+    print(as_text(title, scores[:offline], curves))
 
 
 def _report(

@@ -14,6 +14,10 @@ from mixformer2_ros.evaluation.scoring import METRICS, Metric, TrackerScore
 
 _SEQUENCES_SHOWN = 30
 _WIDTH = 100
+_STATES_NOTE = (
+    "A box counts whatever state the tracker reports with it; states count in the metrics that say "
+    "so."
+)
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,15 @@ def as_text(
         for metric in METRICS
         if any(score.overall[metric.name] is not None for score in scores)
     ]
-    lines = [title, ""]
     names = [score.tracker for score in scores]
     rows = [
         [f"{metric.name}{_unit(metric)}"]
         + [_number(metric, score.overall[metric.name]) for score in scores]
         for metric in shown
     ]
-    lines += _table(["", *names], rows)
+    lines = [title, "", *_table(["", *names], rows)]
     sequences = {sequence.name for score in scores for sequence in score.sequences}
-    if len(sequences) <= _SEQUENCES_SHOWN:
+    if 0 < len(sequences) <= _SEQUENCES_SHOWN:
         lines += ["", *_table(["success_auc, %", *names], list(_sequence_rows(scores)))]
     for tracker, points in curves.items():
         lines += ["", f"{tracker}: success AUC over latency"]
@@ -69,22 +72,14 @@ def as_text(
         for name, reason in score.missing.items():
             lines.append(f"warning: {score.tracker}: {name} is not scored: {reason}")
         if score.withheld:
-            lines.append(f"{score.tracker}: the truth of {score.withheld} sequences is withheld")
-    lines += ["", "Conventions"]
-    for metric in shown:
-        lines += textwrap.wrap(
-            f"{metric.name}: {metric.convention}",
-            _WIDTH,
-            initial_indent="  ",
-            subsequent_indent="    ",
-        )
-    lines += textwrap.wrap(
-        "A box counts whatever state the tracker reports with it; states count in the metrics that "
-        "say so.",
-        _WIDTH,
-        initial_indent="  ",
-        subsequent_indent="    ",
-    )
+            lines.append(
+                f"{score.tracker}: the truth of {score.withheld} sequences is not known here"
+            )
+    if shown:
+        notes = [f"{metric.name}: {metric.convention}" for metric in shown]
+        lines += ["", "Conventions"]
+        for note in [*notes, _STATES_NOTE]:
+            lines += textwrap.wrap(note, _WIDTH, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 

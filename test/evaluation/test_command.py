@@ -139,7 +139,7 @@ def test_submissions_are_packed(evaluate, squares_dir, tmp_path):
     (got10k / "list.txt").write_text("short\nlong\n")
     code, out, _ = evaluate("--tracker", SQUARE, dataset=("--dataset", "got10k", str(got10k)))
     assert code == 0
-    assert "the truth of 2 sequences is withheld" in out
+    assert "the truth of 2 sequences is not known here" in out
     with zipfile.ZipFile(tmp_path / "results/square_tracker-SquareTracker.zip") as archive:
         assert "short/short_001.txt" in archive.namelist()
         assert len(archive.read("long/long_001.txt").splitlines()) == 20
