@@ -15,6 +15,8 @@ PYTEST_ARGS ?=
 # Runs of their own: no other ROS 2 process on this machine or network is seen.
 ISOLATED := export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID="$$(python3 tools/environment.py domain)"
 ENTER := source tools/env.sh && $(ISOLATED)
+# Every test has a time limit of its own; this is for what even that cannot stop.
+PYTEST := timeout --foreground --kill-after=30 1500 pytest
 
 .PHONY: help build demo test test-nodes lint coverage shell clean
 
@@ -41,18 +43,18 @@ demo:
 
 # The wheels of the other distribution run the node tests again; a sourced ROS 2 is enough by itself.
 test:
-	@$(ENTER) && pytest $(PYTEST_ARGS) && if [[ $$MIXFORMER2_ENV == kilted ]]; then \
+	@$(ENTER) && $(PYTEST) $(PYTEST_ARGS) && if [[ $$MIXFORMER2_ENV == kilted ]]; then \
 	  $(MAKE) --no-print-directory test-nodes ROS_WHEELS=$(OTHER_WHEELS); \
 	fi
 
 test-nodes:
-	@$(ENTER) && pytest $(NODE_TESTS) $(PYTEST_ARGS)
+	@$(ENTER) && $(PYTEST) $(NODE_TESTS) $(PYTEST_ARGS)
 
 lint:
 	@$(ENTER) && ruff check . && ruff format --check . && mypy
 
 coverage:
-	@$(ENTER) && pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+	@$(ENTER) && $(PYTEST) --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
 shell:
 	@source tools/env.sh && exec bash -i
