@@ -53,6 +53,9 @@ class TrainingConfig:
 
     Attributes:
         variant: "small" or "base".
+        width: Channels of the network that is trained, and widened to the variant's when it is
+            written; None for the variant's own.
+        mlp_ratio: Hidden units over channels of that network; None for the variant's own.
         seed: Decides initial weights and all samples.
         groups: Samples in a batch.
         searches: Search crops of a sample.
@@ -68,6 +71,8 @@ class TrainingConfig:
     """
 
     variant: str = "small"
+    width: int | None = None
+    mlp_ratio: int | None = None
     seed: int = 0
     groups: int = 12
     searches: int = 4

@@ -77,11 +77,12 @@ def _initialise_patches(projection: nn.Conv2d, generator: torch.Generator) -> No
     # Natural pictures hold about 1 / frequency, and less in colour differences than in brightness.
     natural = size / (1.0 + 2.0 * frequency) * torch.tensor([1.5, 0.5, 0.3])[:, None, None].double()
     wanted = (1.0 + frequency) ** -1.0 * torch.tensor([1.0, 1.2, 1.2])[:, None, None].double()
+    kept = wanted.flatten().argsort(descending=True, stable=True)[:width]
     gain = wanted / natural
-    gain *= _PATCH_RMS * math.sqrt(width / wanted.square().sum())
+    gain *= _PATCH_RMS * math.sqrt(width / wanted.flatten()[kept].square().sum())
     transform = torch.einsum("cuv,uy,vx,ck->cuvkyx", gain, basis, basis, opponent)
-    transform = transform.reshape(channels * size * size, -1)
-    rotation = _orthogonal(width, len(transform), generator).double()
+    transform = transform.reshape(channels * size * size, -1)[kept]
+    rotation = _orthogonal(width, len(kept), generator).double()
     projection.weight.copy_((rotation @ transform).view(projection.weight.shape))
     assert projection.bias is not None
     projection.bias.zero_()

@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mixformer2_ros.model import MixFormerV2, build_model
-from mixformer2_ros.model.variants import get_variant
+from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.model.variants import Variant, get_variant
 from mixformer2_ros.training.config import TrainingConfig, as_dict
 from mixformer2_ros.training.data.dataset import (
     SOURCES,
@@ -36,6 +36,7 @@ from mixformer2_ros.training.network import TrainingNetwork
 from mixformer2_ros.training.optimiser import build_optimisers
 from mixformer2_ros.training.schedule import current, rate_factor
 from mixformer2_ros.training.validation import validate
+from mixformer2_ros.training.widen import narrowed, widen
 
 _LOG = logging.getLogger(__name__)
 _STATE = "state.pt"
@@ -78,6 +79,7 @@ class Trainer:
         budget: When to end.
         out: Folder for state, log and weights; a state in it is resumed.
         device: Torch device name.
+        variant: Sizes of the network that is written; those the configuration names if None.
     """
 
     def __init__(
@@ -87,13 +89,13 @@ class Trainer:
         budget: Budget,
         out: Path,
         device: str = "cpu",
-        model: MixFormerV2 | None = None,
+        variant: Variant | None = None,
     ) -> None:
         self.config, self._dataset, self._budget, self._out = config, dataset, budget, out
         self._device = torch.device(device)
-        if model is None:
-            model = build_model(config.variant)
-            initialise(model, config.seed)
+        self._variant = variant or get_variant(config.variant)
+        model = MixFormerV2(trained_variant(config, self._variant))
+        initialise(model, config.seed)
         self.network = TrainingNetwork(model, config.supervised).to(self._device)
         self.average = copy.deepcopy(model).requires_grad_(False).eval()
         tuned = config.optimiser
@@ -201,7 +203,7 @@ class Trainer:
         partial = self._out / (_STATE + ".part")
         torch.save(state, partial)
         os.replace(partial, self._out / _STATE)
-        export_weights(self.average, self._out / "weights.safetensors")
+        export_weights(widen(self.average, self._variant), self._out / "weights.safetensors")
 
     def _load(self) -> None:
         state = torch.load(self._out / _STATE, map_location=self._device, weights_only=True)
@@ -211,6 +213,13 @@ class Trainer:
             optimiser.load_state_dict(saved)
         self.step, self._elapsed = state["step"], state["elapsed"]
         _LOG.info("resumed at step %d", self.step)
+
+
+def trained_variant(config: TrainingConfig, variant: Variant) -> Variant:
+    """Return the sizes of the network that is trained."""
+    if config.width is None and config.mlp_ratio is None:
+        return variant
+    return narrowed(variant, config.width or variant.width, config.mlp_ratio or variant.mlp_ratio)
 
 
 def window_corners(

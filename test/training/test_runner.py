@@ -16,7 +16,6 @@ from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.training.config import OptimiserConfig, TrainingConfig
 from mixformer2_ros.training.data.dataset import DataConfig, TrackingDataset, build_pools
 from mixformer2_ros.training.data.samples import Jitter
-from mixformer2_ros.training.initialisation import initialise
 from mixformer2_ros.training.runner import Budget, Trainer, window_corners
 from mixformer2_ros.training.validation import auroc, validate
 
@@ -39,10 +38,8 @@ def pools():
 
 
 def _trainer(pools, out, steps: int, config: TrainingConfig = CONFIG) -> Trainer:
-    model = MixFormerV2(TINY)
-    initialise(model, 0)
     dataset = TrackingDataset(pools, config.data, TINY, 0, config.groups, config.searches)
-    return Trainer(config, dataset, Budget(steps=steps), out, model=model)
+    return Trainer(config, dataset, Budget(steps=steps), out, variant=TINY)
 
 
 def test_a_resumed_training_ends_like_an_uninterrupted_one(pools, tmp_path):
