@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD, Variant
 
@@ -36,6 +36,9 @@ IR_VERSION = 8
 TEMPLATE_INPUTS = ("template", "online_template")
 CROP_INPUT = "crop"
 LOCATE_OUTPUTS = ("boxes", "scores", "edges")
+
+# Bytes from which a constant counts as large. Runtimes read shapes and scalars out of the model.
+_LARGE = 1024
 
 _BLOCK_EPSILON = 1e-6
 _HEAD_EPSILON = 1e-5
@@ -55,7 +58,9 @@ def memory_names(variant: Variant) -> tuple[str, ...]:
     return (*(f"{kind}_{i}" for i in blocks for kind in ("keys", "values")), "tokens")
 
 
-def template_graph(variant: Variant, state: Mapping[str, NDArray]) -> onnx.ModelProto:
+def template_graph(
+    variant: Variant, state: Mapping[str, NDArray], weights: dict[str, NDArray] | None = None
+) -> onnx.ModelProto:
     """Return the graph that encodes templates.
 
     Inputs: `TEMPLATE_INPUTS`, uint8 RGB (N, T, T, 3) each. Outputs: `memory_names(variant)`,
@@ -64,11 +69,16 @@ def template_graph(variant: Variant, state: Mapping[str, NDArray]) -> onnx.Model
     Args:
         variant: Sizes of the network.
         state: Its weights (`mixformer2_ros.model.state.expected_shapes`), any floating dtype.
+        weights: Takes the large constants by name, which the model then only refers to, for a
+            runtime that can be handed them: a model that holds them costs copies of them. None
+            leaves them in the model.
     """
-    return _Writer(variant, state).template()
+    return _Writer(variant, state, weights).template()
 
 
-def locate_graph(variant: Variant, state: Mapping[str, NDArray]) -> onnx.ModelProto:
+def locate_graph(
+    variant: Variant, state: Mapping[str, NDArray], weights: dict[str, NDArray] | None = None
+) -> onnx.ModelProto:
     """Return the graph that finds targets in search crops.
 
     Inputs: `CROP_INPUT`, uint8 RGB (N, S, S, 3), and `memory_names(variant)`, float32. Outputs:
@@ -78,19 +88,30 @@ def locate_graph(variant: Variant, state: Mapping[str, NDArray]) -> onnx.ModelPr
     Args:
         variant: Sizes of the network.
         state: Its weights (`mixformer2_ros.model.state.expected_shapes`), any floating dtype.
+        weights: Takes the large constants by name, which the model then only refers to, for a
+            runtime that can be handed them: a model that holds them costs copies of them. None
+            leaves them in the model.
     """
-    return _Writer(variant, state).locate()
+    return _Writer(variant, state, weights).locate()
 
 
 class _Writer:
     """Collects the nodes and constants of one graph; methods take and return value names."""
 
-    def __init__(self, variant: Variant, state: Mapping[str, NDArray]) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        state: Mapping[str, NDArray],
+        weights: dict[str, NDArray] | None,
+    ) -> None:
         self._variant = variant
         self._state = state
+        self._weights = weights
         self._head_width = variant.width // variant.heads
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
+        # Filled in place: every way of assembling a model from parts copies its weights.
+        self._model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="mixformer2_ros")
+        self._model.opset_import.append(helper.make_opsetid("", OPSET))
+        self._graph = self._model.graph
 
     # The two graphs.
 
@@ -111,7 +132,7 @@ class _Writer:
             helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", size, size, 3])
             for name in TEMPLATE_INPUTS
         ]
-        return self._model("encode_templates", images, self._memory())
+        return self._finish("encode_templates", images, self._memory())
 
     def locate(self) -> onnx.ModelProto:
         v = self._variant
@@ -131,7 +152,7 @@ class _Writer:
         self._heads(self._last_block(tokens))
         crop = helper.make_tensor_value_info(CROP_INPUT, TensorProto.UINT8, ["N", size, size, 3])
         shapes: tuple[list[str | int], ...] = (["N", 4], ["N"], ["N", 4, v.bins])
-        return self._model(
+        return self._finish(
             "locate",
             [crop, *self._memory()],
             [
@@ -315,15 +336,23 @@ class _Writer:
         **attributes: Any,
     ) -> Any:
         """Add a node; return the name of its output, or the list of names if there are several."""
-        label = name or f"{kind}_{len(self._nodes)}"
+        label = name or f"{kind}_{len(self._graph.node)}"
         names = [label] if outputs == 1 else [f"{label}_{i}" for i in range(outputs)]
-        self._nodes.append(helper.make_node(kind, inputs, names, name=label, **attributes))
+        self._graph.node.append(helper.make_node(kind, inputs, names, name=label, **attributes))
         return names[0] if outputs == 1 else names
 
     def _constant(self, values: NDArray) -> str:
-        name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
+        constant = self._graph.initializer.add()
+        constant.name = f"constant_{len(self._graph.initializer)}"
+        constant.data_type = helper.np_dtype_to_tensor_dtype(values.dtype)
+        constant.dims.extend(values.shape)
+        if self._weights is None or values.nbytes < _LARGE:
+            constant.raw_data = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+        else:
+            self._weights[constant.name] = np.ascontiguousarray(values)
+            constant.data_location = TensorProto.EXTERNAL
+            constant.external_data.add(key="location", value=constant.name)
+        return constant.name
 
     def _floats(self, values: NDArray | float) -> str:
         return self._constant(np.asarray(values, np.float32))
@@ -344,19 +373,16 @@ class _Writer:
             helper.make_tensor_value_info(tokens, TensorProto.FLOAT, ["N", count, v.width]),
         ]
 
-    def _model(
+    def _finish(
         self,
         name: str,
-        inputs: list[onnx.ValueInfoProto],
-        outputs: list[onnx.ValueInfoProto],
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
     ) -> onnx.ModelProto:
-        graph = helper.make_graph(self._nodes, name, inputs, outputs, self._constants)
-        return helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="mixformer2_ros",
-        )
+        self._graph.name = name
+        self._graph.input.extend(inputs)
+        self._graph.output.extend(outputs)
+        return self._model
 
 
 def _block(index: int, part: str) -> str:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,22 +49,32 @@ class OnnxRuntimeEngine(GraphEngine):
             )
         device = "cpu" if device == "auto" else device
         self._providers = _providers(device)
-        self._options = onnxruntime.SessionOptions()
-        # Threads that spin between frames take the cores from the rest of the robot.
-        self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._options.intra_op_num_threads = threads or 0
-        self._options.log_severity_level = 3
         self._memory_names = graph.memory_names(variant)
-        self._template = self._session(graph.template_graph(variant, state))
-        self._locate = self._session(graph.locate_graph(variant, state))
+        self._locate = self._session(graph.locate_graph, variant, state, threads)
+        self._template = self._session(graph.template_graph, variant, state, threads)
         self._memory: dict[str, NDArray[np.float32]] = {}
         runtime = "ONNX Runtime " + ".".join(onnxruntime.__version__.split(".")[:2])
         super().__init__(variant, describe(variant, runtime, device, "float32", threads))
         self._warm_up()
 
-    def _session(self, model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    def _session(
+        self,
+        write_graph: Callable[..., onnx.ModelProto],
+        variant: Variant,
+        state: Mapping[str, NDArray],
+        threads: int | None,
+    ) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        # Threads that spin between frames take the cores from the rest of the robot.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3
+        weights: dict[str, NDArray] = {}
+        model = write_graph(variant, state, weights)
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), self._options, providers=self._providers
+            model.SerializeToString(), options, providers=self._providers
         )
         wanted = self._providers[0][0]
         if wanted not in session.get_providers():  # it falls back without a word

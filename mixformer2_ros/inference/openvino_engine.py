@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import openvino as ov
 from numpy.typing import NDArray
+from onnx import helper
 
 from mixformer2_ros.inference import graph
 from mixformer2_ros.inference.engine import ModelError, describe
@@ -50,8 +51,9 @@ class OpenVinoEngine(GraphEngine):
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
         self._memory_names = graph.memory_names(variant)
-        self._template = _compile(graph.template_graph(variant, state), options)
-        self._locate = _compile(graph.locate_graph(variant, state), options)
+        # The larger one first: less is held then when it is compiled.
+        self._locate = _compile(graph.locate_graph, variant, state, options)
+        self._template = _compile(graph.template_graph, variant, state, options)
         workers = self._locate.get_compiled_model().get_property("INFERENCE_NUM_THREADS")
         runtime = "OpenVINO " + ".".join(ov.__version__.split(".")[:2])
         super().__init__(variant, describe(variant, runtime, "cpu", _NAMES[precision], workers))
@@ -76,10 +78,40 @@ class OpenVinoEngine(GraphEngine):
         return [self._locate.get_tensor(name).data for name in graph.LOCATE_OUTPUTS]
 
 
-def _compile(model: onnx.ModelProto, options: dict[str, str | int]) -> ov.InferRequest:
+def _compile(
+    write_graph: Callable[..., onnx.ModelProto],
+    variant: Variant,
+    state: Mapping[str, NDArray],
+    options: dict[str, str | int],
+) -> ov.InferRequest:
+    weights: dict[str, NDArray] = {}
+    model = write_graph(variant, state, weights)
+    _make_inputs(model, weights)
     core = ov.Core()
     network = core.read_model(model.SerializeToString())
+    # Constants that share the arrays' memory (and keep the arrays): a model that held the weights
+    # would be copied when it is written, when it is parsed and when it is converted.
+    for parameter in list(network.get_parameters()):
+        array = weights.get(parameter.get_friendly_name())
+        if array is not None:
+            constant = ov.op.Constant(array, shared_memory=True)
+            parameter.output(0).replace(constant.output(0))
+            network.remove_parameter(parameter)
     return core.compile_model(network, "CPU", options).create_infer_request()
+
+
+def _make_inputs(model: onnx.ModelProto, names: Container[str]) -> None:
+    """Turn the named initializers into inputs."""
+    constants = model.graph.initializer
+    for index in reversed(range(len(constants))):
+        constant = constants[index]
+        if constant.name in names:
+            model.graph.input.append(
+                helper.make_tensor_value_info(
+                    constant.name, constant.data_type, list(constant.dims)
+                )
+            )
+            del constants[index]
 
 
 def _fill(request: ov.InferRequest, name: str, values: NDArray[np.uint8]) -> None:
