@@ -53,6 +53,9 @@ class _Job:
         if not self.store.has(self.tracker, sequence.name):  # another shard may have been faster
             result = self.player(self.factory(), sequence)
             result.meta["recipe"] = self.recipe
+            describe = getattr(self.factory, "describe", None)
+            if describe is not None:
+                result.meta["engine"] = describe()
             self.store.write(self.tracker, sequence.name, result)
 
 
@@ -72,7 +75,8 @@ def run(
     An error, even the death of a worker process, costs only the sequence it happens in.
 
     Args:
-        factory: Makes the tracker, once per sequence.
+        factory: Makes the tracker, once per sequence. Where it has a method `describe`, the text
+            that returns is kept with the results as `meta["engine"]`.
         sequences: What to track.
         store: Where the results go.
         tracker: Name the results get.

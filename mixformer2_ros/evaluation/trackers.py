@@ -45,6 +45,10 @@ class MixformerFactory:
 
         return Tracker(_engine(self.engine), self.config)
 
+    def describe(self) -> str:
+        """Return which engine runs: network, library, device, precision, threads."""
+        return _engine(self.engine).description
+
 
 @lru_cache(maxsize=1)
 def _engine(arguments: tuple[tuple[str, Any], ...]) -> Engine:

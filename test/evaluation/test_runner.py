@@ -49,6 +49,25 @@ def test_what_a_tracker_answers_is_kept(squares, store):
     assert result.frame_size == (48, 32)
 
 
+def test_what_ran_is_kept_with_the_results(squares, store):
+    class Described:
+        def __call__(self):
+            return SquareTracker()
+
+        def describe(self):
+            return "squares on paper"
+
+    quiet(Described(), squares[:1], store, "square", workers=1, recipe={"ink": "black"})
+    meta = store.meta("square", squares[0].name)
+    assert meta == {
+        "engine": "squares on paper",
+        "frame_size": [48, 32],
+        "recipe": {"ink": "black"},
+    }
+    with pytest.raises(ValueError, match="ink black -> red"):
+        quiet(Described(), squares[:1], store, "square", workers=1, recipe={"ink": "red"})
+
+
 def test_finished_sequences_are_skipped(squares, store):
     quiet(SquareTracker, squares[:1], store, "square", workers=1)
     report = quiet(FailsOn(len(squares[0])), squares[:1], store, "square", workers=1)
