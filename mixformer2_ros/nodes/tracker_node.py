@@ -93,7 +93,7 @@ class TrackerNode(LifecycleNode):
         self._session: TrackingSession | None = None
         self._outputs: _Publishers | None = None
         self._debug_view: DebugView | None = None
-        self._image_inputs: list[Any] = []
+        self._inputs: list[Any] = []
         self._image_topic = ""
         self._camera: CameraModel | CameraInfoError | None = None
         self._last_seen: dict[str, Time] = {}
@@ -236,17 +236,18 @@ class TrackerNode(LifecycleNode):
         if parameters.image_transport == "compressed":
             topic, message_type = f"{topic}/compressed", CompressedImage
         self._image_topic = topic
-        for name, kind, callback in (
-            (topic, message_type, self._on_image),
-            ("camera_info", CameraInfo, self._on_camera_info),
-        ):
-            self._image_inputs.append(
-                create_watched_subscription(self, kind, name, callback, self._on_qos_mismatch)
-            )
+        self._inputs += [
+            create_watched_subscription(
+                self, message_type, topic, self._on_image, self._on_image_mismatch
+            ),
+            create_watched_subscription(
+                self, CameraInfo, "camera_info", self._on_camera_info, self._on_camera_mismatch
+            ),
+        ]
 
     def _stop_tracking(self) -> None:
-        while self._image_inputs:
-            self.destroy_subscription(self._image_inputs.pop())
+        while self._inputs:
+            self.destroy_subscription(self._inputs.pop())
         session, self._session = self._session, None
         if session is not None:
             session.stop()
@@ -289,8 +290,12 @@ class TrackerNode(LifecycleNode):
         except CameraInfoError as error:
             self._camera = error
 
-    def _on_qos_mismatch(self, text: str) -> None:
+    def _on_image_mismatch(self, text: str) -> None:
         self.monitor.qos_mismatch(text, time.monotonic())
+        self.get_logger().warning(text)
+
+    def _on_camera_mismatch(self, text: str) -> None:
+        self.monitor.camera_problem(text)
         self.get_logger().warning(text)
 
     def _on_parameters(self, parameters: NodeParameters) -> None:

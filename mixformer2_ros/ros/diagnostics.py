@@ -52,7 +52,8 @@ class FrameTiming:
     Attributes:
         latency: From the image's stamp to the publication, by the node's clock.
         inference: Inside the engine.
-        overhead: From the image callback to the published detections, less ``inference``.
+        overhead: From the image callback to the published detection, less ``inference``; a wait
+            for the frame before it is part of it.
     """
 
     latency: float

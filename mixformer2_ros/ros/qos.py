@@ -81,7 +81,7 @@ def explain_incompatibility(topic: str, event: Any) -> str:
     policy = policy.removesuffix("_QOS_POLICY").lower()
     return (
         f"a publisher of {topic} offers a weaker {policy} than this node asks for, so none of its "
-        f"images arrive: strengthen the publisher's {policy}, or weaken this node's with the "
+        f"messages arrive: strengthen the publisher's {policy}, or weaken this node's with the "
         f"parameter qos_overrides.{topic}.subscription.{policy}"
     )
 

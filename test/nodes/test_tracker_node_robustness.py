@@ -16,6 +16,7 @@ pytest.importorskip("mixformer2_ros.msg", reason="needs the generated messages")
 
 from builtin_interfaces.msg import Time
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D
@@ -112,6 +113,18 @@ def test_200_malformed_messages_leave_the_node_tracking(make_bench, draw, transp
     assert bench.set_target(BOX, target_id="survivor").success
     state = bench.wait(lambda: show(BOX).targets, "a target after all that")[0]
     assert (state.target_id, state.state) == ("survivor", state.TRACKING)
+
+
+def test_texts_that_are_not_utf_8_are_survived(bench, draw):
+    message = bench.message(draw(BOX), frame_id="camera")
+    for text in (b"camera", b"rgb8"):
+        raw = serialize_message(message)
+        assert raw.count(text) == 1
+        bench.publishers["image"].publish(
+            raw.replace(text, b"\xff\xfe\xfd\x80\x80\x80"[: len(text)])
+        )
+    bench.publishers["image"].publish(message)
+    assert bench.track(BOX)
 
 
 def test_refused_images_are_an_error_with_the_cure(bench, draw):
@@ -240,6 +253,17 @@ def test_a_mismatch_of_qos_says_which_side_must_change(make_bench):
     status = bench.diagnostics(lambda s: "reliability" in s.message, "the mismatch")
     assert status.level == status.WARN
     assert "qos_overrides./image.subscription.reliability" in status.message
+
+
+def test_a_mismatch_of_camera_info_costs_the_directions_only(make_bench, draw):
+    name = "qos_overrides./camera_info.subscription.reliability"
+    bench = make_bench({name: "reliable"})
+    weak = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+    bench.publishers["weak"] = bench.client.create_publisher(CameraInfo, "camera_info", weak)
+    bench.connect()
+    bench.show(draw(BOX))
+    status = bench.diagnostics(lambda s: name in s.message, "the mismatch")
+    assert "no directions" in status.message
 
 
 @pytest.mark.parametrize("reliability", list(QoSReliabilityPolicy)[1:3])
