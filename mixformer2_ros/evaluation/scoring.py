@@ -78,9 +78,17 @@ METRICS = (
         f"without the target are misses; {_PER_SEQUENCE} (OTB)",
     ),
     Metric(
+        "precision_20_present",
+        f"the same, frames without the target left out; {_PER_SEQUENCE} (LaSOT toolkit)",
+    ),
+    Metric(
         "normalised_precision_0.2",
         "share of frames with a centre error <= 0.2 of the true width and height; the first frame "
-        f"counts as given, frames without the target are misses; {_PER_SEQUENCE} (LaSOT)",
+        f"counts as given, frames without the target are misses; {_PER_SEQUENCE}",
+    ),
+    Metric(
+        "normalised_precision_0.2_present",
+        f"the same, frames without the target left out; {_PER_SEQUENCE} (LaSOT toolkit)",
     ),
     Metric(
         "normalised_precision_area",
@@ -441,7 +449,9 @@ _MEANS = (
     "success_auc_trapezoid",
     "success_trackingnet",
     "precision_20",
+    "precision_20_present",
     "normalised_precision_0.2",
+    "normalised_precision_0.2_present",
     "normalised_precision_area",
     "robustness",
     "effective_frame_rate",
@@ -455,6 +465,8 @@ def _accuracy(
     """Return the metrics that are averaged or summed over sequences."""
     failed = events.failures(score.overlaps, score.absent)
     present = ~score.absent
+    errors = metrics.centre_error(boxes, truth)
+    normalised = metrics.normalised_error(boxes, truth)
     before = present[: failed[0]].sum() if len(failed) else present.sum()
     return {
         "success_auc": float(score.success_curve.mean()),
@@ -462,7 +474,9 @@ def _accuracy(
         "success_auc_trapezoid": metrics.area(score.success_curve),
         "success_trackingnet": metrics.trackingnet_success(boxes, truth),
         "precision_20": float(score.precision_curve[20]),
-        "normalised_precision_0.2": metrics.precision(metrics.normalised_error(boxes, truth), 0.2),
+        "precision_20_present": metrics.precision(errors[present]),
+        "normalised_precision_0.2": metrics.precision(normalised, 0.2),
+        "normalised_precision_0.2_present": metrics.precision(normalised[present], 0.2),
         "normalised_precision_area": metrics.trackingnet_normalised_precision(boxes, truth),
         "robustness": float(before / present.sum()),
         "failures": float(len(failed)),

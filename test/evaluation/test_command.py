@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 
 from mixformer2_ros.cli import main
+from mixformer2_ros.evaluation import trackers
 from mixformer2_ros.evaluation.results import ResultStore
 
 SQUARE = "square_tracker:SquareTracker"
 STILL = "square_tracker:StillTracker"
+
+
+@pytest.fixture(autouse=True)
+def _own_engines():
+    """Engines are kept between sequences; none may outlive a test."""
+    yield
+    trackers._engine.cache_clear()
 
 
 @pytest.fixture
@@ -85,6 +93,26 @@ def test_latency_is_judged_by_running_again_or_by_shifting(evaluate):
     estimate = replayed["square_tracker-SquareTracker"][2]
     assert estimate["how"] == "replayed"
     assert estimate["success_auc"] == pytest.approx(late["success_auc"], abs=0.02)
+
+
+def test_mixformer_itself(evaluate, rule_model, tmp_path):
+    from safetensors.torch import save_file
+
+    state = {name: value.contiguous() for name, value in rule_model("small").state_dict().items()}
+    save_file(state, tmp_path / "weights.safetensors")
+    code, out, _ = evaluate(
+        *("--checkpoint", "weights.safetensors", "--backend", "torch", "--threads", "1"),
+        "--paper",
+        *("--sequence", "short", "--latency", "0", "--json"),
+    )
+    assert code == 0
+    offline, zero = json.loads(out)["trackers"]
+    assert offline["tracker"] == "mixformerv2-small-paper"
+    assert zero["overall"]["success_auc"] == offline["overall"]["success_auc"]
+    meta = ResultStore(tmp_path / "results").meta("mixformerv2-small-paper", "short")
+    assert "MixFormerV2-S" in meta["engine"]
+    assert meta["recipe"]["weights"].startswith("weights.safetensors sha256 ")
+    assert meta["recipe"]["tracker.robust"] is False
 
 
 def test_supervised_runs_count_restarts(evaluate):

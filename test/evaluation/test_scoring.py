@@ -39,6 +39,8 @@ def test_accuracy_by_hand(score):
     assert values["success_auc_present"] == pytest.approx((20 + 20 + 10) / 21 / 3)
     assert values["precision_20"] == 0.75
     assert values["normalised_precision_0.2"] == 0.5  # the centre of HALF is 0.25 off
+    assert values["precision_20_present"] == 1
+    assert values["normalised_precision_0.2_present"] == pytest.approx(2 / 3)
     assert values["average_overlap"] == 0.75
     assert values["success_rate_0.5"] == 0.5
     assert values["robustness"] == 1
