@@ -124,13 +124,14 @@ def choose(environ: Mapping[str, str]) -> Plan:
     if wanted and wanted not in WHEELS:
         raise SetupError(f"ROS_WHEELS={wanted} is not known. Use one of: {', '.join(WHEELS)}.")
     current = environ.get("MIXFORMER2_ENV", "")
-    base = Path(getattr(sys, "_base_executable", sys.executable))
+    # The interpreter below any virtual environment, so that it is the same one from inside ours.
+    base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     if not wanted and current.startswith("ros-"):
         return Plan(current, base)
     distribution = environ.get("ROS_DISTRO", "")
     if not wanted and not current and distribution and environ.get("AMENT_PREFIX_PATH"):
         if importlib.util.find_spec("rclpy") is not None:
-            return Plan(f"ros-{distribution}", Path(sys.executable))
+            return Plan(f"ros-{distribution}", base)
         say(
             f"ROS 2 {distribution} is sourced, but {sys.executable} cannot import its rclpy: "
             "using the wheels instead."
@@ -148,7 +149,9 @@ def wheel_python(base: Path, environ: Mapping[str, str]) -> Path:
         )
     low, high = WHEEL_PYTHONS
     names = [f"python3.{minor}" for minor in range(high[1], low[1] - 1, -1)]
-    others = [] if environ.get("PYTHON") else [Path(p) for n in names if (p := shutil.which(n))]
+    if environ.get("PYTHON"):
+        names = []
+    others = [Path(path).resolve() for name in names if (path := shutil.which(name))]
     reasons = []
     for python in [base, *others]:
         reason = unsuitable(python)
@@ -328,7 +331,7 @@ def extend_sourced(plan: Plan, wanted: Sequence[str]) -> None:
     NumPy is held at the system's version: cv_bridge and the system's OpenCV are compiled for it.
     """
     missing = [line for line in wanted if not importable(plan, module_of(line))]
-    if not importable(plan, "colcon_core"):
+    if not shutil.which("colcon"):
         missing += ["colcon-common-extensions", "setuptools<80"]
     missing += missing_cmake()
     say(f"Adding to the sourced ROS 2, in {plan.venv.name}: {', '.join(missing) or 'nothing'}")
