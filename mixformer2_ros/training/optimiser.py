@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.training.network import TrainingNetwork
 
-_ROWS = 192
+_ROWS = 128
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 # Root mean square of an update in units of the learning rate, as AdamW's (arXiv 2502.16982).
 _UPDATE_RMS = 0.2

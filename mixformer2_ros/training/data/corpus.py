@@ -70,13 +70,16 @@ class Corpus:
     skipped: list[Path] = field(default_factory=list)
 
 
-def load_corpus(root: Path, use_clip: Callable[[int], bool] = lambda _index: True) -> Corpus:
+def load_corpus(
+    root: Path, use_clip: Callable[[int], bool] = lambda _index: True, *, photos: bool = True
+) -> Corpus:
     """Read a corpus.
 
     Args:
         root: Folder that holds ``images`` and ``videos``.
         use_clip: Tells whether to read the clip of an index (in name order); keeps a part of the
             videos for validation.
+        photos: Read the photographs too.
 
     Returns:
         The corpus. A bad file is logged by name, skipped and counted.
@@ -90,7 +93,7 @@ def load_corpus(root: Path, use_clip: Callable[[int], bool] = lambda _index: Tru
             "give the folder that holds them"
         )
     corpus = Corpus()
-    for path in sorted((root / "images").glob("*/*.jpg")):
+    for path in sorted((root / "images").glob("*/*.jpg")) if photos else ():
         _read(corpus, path, _add_photo)
     for index, path in enumerate(sorted((root / "videos").glob("*"))):
         if path.is_dir() and use_clip(index):

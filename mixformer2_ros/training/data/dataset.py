@@ -119,11 +119,13 @@ def build_pools(config: DataConfig, corpus_root: Path | None, seed: int, held_ou
         config: Sizes of the procedural pools.
         corpus_root: Folder of the corpus, or None to train on procedural material alone.
         seed: Decides the procedural material; training and validation use different ones.
-        held_out: Read the videos kept for validation instead of the others.
+        held_out: Read the videos kept for validation instead of the others, and no photographs.
     """
     corpus = Corpus()
     if corpus_root is not None:
-        corpus = load_corpus(corpus_root, lambda index: is_held_out(index) == held_out)
+        corpus = load_corpus(
+            corpus_root, lambda index: is_held_out(index) == held_out, photos=not held_out
+        )
     sprites = [
         make_cutout(sprite(np.random.default_rng((seed, 1, index)), _SPRITE_SIZE))
         for index in range(config.sprites)
