@@ -326,9 +326,10 @@ def _uav123(root: Path) -> Iterator[Sequence]:
 
 def _uav123_frames(videos: Path, name: str) -> list[Path]:
     video, _, part = name.rpartition("_")
-    if video not in UAV123_PARTS or (videos / name).is_dir():
+    parts = UAV123_PARTS.get(video, ())
+    if (videos / name).is_dir() or part not in map(str, range(1, len(parts) + 1)):
         return list_images(videos / name)
-    first, last = UAV123_PARTS[video][int(part) - 1]
+    first, last = parts[int(part) - 1]
     return list_images(videos / video)[first - 1 : last]
 
 

@@ -124,6 +124,13 @@ def test_uav123_cuts_videos_into_sequences(tmp_path):
     assert bird.fps == 30
 
 
+@pytest.mark.parametrize("name", ["car1_s", "bird1_9"])
+def test_uav123_frames_that_are_not_unpacked_are_named(tmp_path, name):
+    text(tmp_path / f"anno/UAV123/{name}.txt", THREE)
+    with pytest.raises(DatasetError, match=f"{name}: no images"):
+        open_dataset("uav123", tmp_path)
+
+
 def test_tnl2k_with_flags_whose_meaning_is_not_published(tmp_path):
     images(tmp_path / "TNL2K_test_subset/Arrow_Video", 0)
     images(tmp_path / "TNL2K_test_subset/Arrow_Video/imgs", 3, "{:05d}.png")
