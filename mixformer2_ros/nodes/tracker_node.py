@@ -5,53 +5,35 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import rclpy
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import Vector3Stamped
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from vision_msgs.msg import Detection2D, Detection2DArray
 
 from mixformer2_ros.inference import Engine, load_engine
-from mixformer2_ros.msg import TrackerState
-from mixformer2_ros.ros.camera import CameraInfoError, CameraModel, direction_angles
+from mixformer2_ros.ros.camera import CameraInfoError, CameraModel
 from mixformer2_ros.ros.debug_view import DebugView
 from mixformer2_ros.ros.diagnostics import FrameTiming, Monitor
 from mixformer2_ros.ros.images import ImageError, frame_from_message
-from mixformer2_ros.ros.messages import (
-    BELIEVED_STATES,
-    detection_message,
-    detections_message,
-    direction_message,
-    nanoseconds_to_stamp,
-    stamp_to_nanoseconds,
-    target_state_message,
-)
+from mixformer2_ros.ros.lifecycle import answer_impossible_transitions
+from mixformer2_ros.ros.messages import nanoseconds_to_stamp, stamp_to_nanoseconds
+from mixformer2_ros.ros.outputs import Outputs, Rays
 from mixformer2_ros.ros.parameters import NodeParameters, ParameterError, ParameterServer
-from mixformer2_ros.ros.qos import (
-    create_watched_subscription,
-    image_result_qos,
-    overridable,
-    result_qos,
-)
+from mixformer2_ros.ros.qos import create_watched_subscription, result_qos
 from mixformer2_ros.srv import ClearTarget, SetTarget
 from mixformer2_ros.tracking.commands import SetTargetCode, SetTargetCommand, SetTargetReply
 from mixformer2_ros.tracking.session import FrameReport, TrackingSession
-from mixformer2_ros.tracking.types import TargetState, TrackResult
 
 _LOG_PERIOD = 5.0
-_COUNTER = 1 << 32
 _LONGEST_ID = 128
-_SAME_STAMP = 1000
-_NOT_ACTIVE = "the tracker is not active: ros2 lifecycle set {} configure, then activate"
 
 EngineFactory = Callable[..., Engine]
 
@@ -61,14 +43,6 @@ class _FrameContext(NamedTuple):
 
     header: Any
     received: float
-
-
-class _Publishers(NamedTuple):
-    detection: Any
-    detections: Any
-    state: Any
-    direction: Any
-    debug_image: Any
 
 
 class TrackerNode(LifecycleNode):
@@ -91,12 +65,11 @@ class TrackerNode(LifecycleNode):
         self._engine_factory = engine_factory
         self._engine: Engine | None = None
         self._session: TrackingSession | None = None
-        self._outputs: _Publishers | None = None
+        self._outputs: Outputs | None = None
         self._debug_view: DebugView | None = None
         self._inputs: list[Any] = []
         self._image_topic = ""
         self._camera: CameraModel | CameraInfoError | None = None
-        self._last_seen: dict[str, Time] = {}
         try:
             self._settings = ParameterServer(
                 self, lambda: self._engine is not None, self._on_parameters
@@ -104,7 +77,7 @@ class TrackerNode(LifecycleNode):
         except ParameterError:
             self.destroy_node()
             raise
-        _answer_impossible_transitions(self)
+        answer_impossible_transitions(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
         self.create_service(SetTarget, "~/set_target", self._on_set_target)
         self.create_service(ClearTarget, "~/clear_target", self._on_clear_target)
@@ -135,7 +108,7 @@ class TrackerNode(LifecycleNode):
                 threads=parameters.threads,
             )
             _warm_up(engine)
-            self._outputs = self._create_publishers()
+            self._outputs = Outputs(self)
         except Exception as error:
             return self._refuse("configure", error)
         self._engine = engine
@@ -148,7 +121,6 @@ class TrackerNode(LifecycleNode):
         assert self._engine is not None
         assert self._outputs is not None
         parameters = self._settings.current
-        self._last_seen = {}
         self._camera = None
         self.monitor.activated(time.monotonic())
         debug_image = self._outputs.debug_image
@@ -213,21 +185,8 @@ class TrackerNode(LifecycleNode):
         self.monitor.setup_failed(text)
         name = self.get_fully_qualified_name()
         self.get_logger().error(f"{text}. Then try again: ros2 lifecycle set {name} {transition}")
+        self.get_logger().debug(traceback.format_exc())
         return TransitionCallbackReturn.FAILURE
-
-    def _create_publishers(self) -> _Publishers:
-        def create(message_type: type[Any], name: str, profile: Any) -> Any:
-            return self.create_lifecycle_publisher(
-                message_type, f"~/{name}", profile, qos_overriding_options=overridable()
-            )
-
-        return _Publishers(
-            detection=create(Detection2D, "detection", result_qos()),
-            detections=create(Detection2DArray, "detections", result_qos()),
-            state=create(TrackerState, "state", result_qos()),
-            direction=create(Vector3Stamped, "target_direction", result_qos()),
-            debug_image=create(Image, "debug_image", image_result_qos()),
-        )
 
     def _subscribe(self, parameters: NodeParameters) -> None:
         # Resolved first, so that remapping `image` moves the compressed topic too.
@@ -259,8 +218,8 @@ class TrackerNode(LifecycleNode):
     def _release(self) -> None:
         self._stop_tracking()
         outputs, self._outputs = self._outputs, None
-        for publisher in outputs or ():
-            self.destroy_lifecycle_publisher(publisher)
+        if outputs is not None:
+            outputs.destroy()
         self._engine = None
         self.monitor.unconfigured()
 
@@ -326,8 +285,9 @@ class TrackerNode(LifecycleNode):
     def _set_target(self, request: SetTarget.Request) -> SetTargetReply:
         session = self._session
         if session is None:
-            text = _NOT_ACTIVE.format(self.get_fully_qualified_name())
-            return SetTargetReply(SetTargetCode.NOT_ACTIVE, text, request.target_id)
+            return SetTargetReply(
+                SetTargetCode.NOT_ACTIVE, self._why_not_active(), request.target_id
+            )
         if len(request.target_id) > _LONGEST_ID:
             # Every message would carry it.
             text = f"target_id has {len(request.target_id)} characters; use at most {_LONGEST_ID}"
@@ -345,14 +305,18 @@ class TrackerNode(LifecycleNode):
             )
         )
 
+    def _why_not_active(self) -> str:
+        transitions = "configure, then activate" if self._engine is None else "activate"
+        name = self.get_fully_qualified_name()
+        return f"the tracker is not active: ros2 lifecycle set {name} {transitions}"
+
     def _on_clear_target(
         self, request: ClearTarget.Request, response: ClearTarget.Response
     ) -> ClearTarget.Response:
         session = self._session
         try:
             if session is None:
-                name = self.get_fully_qualified_name()
-                response.success, response.message = False, _NOT_ACTIVE.format(name)
+                response.success, response.message = False, self._why_not_active()
             else:
                 response.success, response.message = session.clear_target(request.target_id)
         except Exception as error:
@@ -384,52 +348,20 @@ class TrackerNode(LifecycleNode):
         outputs, view = self._outputs, self._debug_view
         assert outputs is not None
         assert isinstance(report.context, _FrameContext)
-        header, results = report.context.header, report.results
+        header, received = report.context
         class_id = self._settings.current.class_id
-        primary = results.get(report.primary) if report.primary is not None else None
-        believed = primary is not None and primary.state in BELIEVED_STATES
-        if report.primary is not None and primary is not None and believed:
-            detection = detection_message(header, report.primary, class_id, primary)
-            outputs.detection.publish(detection)
-        published = time.perf_counter()
-        outputs.detections.publish(detections_message(header, class_id, results))
-        rays = self._rays(report)
-        if believed and report.primary in rays:
-            outputs.direction.publish(direction_message(header, rays[report.primary]))
-        state = self._state_message(header, report, rays)
-        outputs.state.publish(state)
+        published, state = outputs.publish(header, report, class_id, self._rays(report))
         if view is not None:
-            view.show(header, report.frame, results)
-        overhead = published - report.context.received - report.inference_time
+            view.show(header, report.frame, report.results)
+        overhead = published - received - report.inference_time
         self.monitor.frame_published(
             FrameTiming(state.latency, report.inference_time, overhead),
-            {target_id: result.state for target_id, result in results.items()},
+            {target_id: result.state for target_id, result in report.results.items()},
             (report.frames_received, report.frames_dropped),
             time.monotonic(),
         )
 
-    def _state_message(
-        self, header: Any, report: FrameReport, rays: dict[str, np.ndarray]
-    ) -> TrackerState:
-        state = TrackerState(header=header)
-        last_seen = {}
-        for target_id, result in report.results.items():
-            known = header.stamp if result.state is TargetState.TRACKING else None
-            stamp = _exact_stamp(result.last_seen, known or self._last_seen.get(target_id))
-            last_seen[target_id] = stamp
-            angles = direction_angles(rays[target_id]) if target_id in rays else None
-            state.targets.append(target_state_message(target_id, result, stamp, angles))
-        self._last_seen = last_seen
-        state.inference_time = float(report.inference_time)
-        state.frames_received = report.frames_received % _COUNTER
-        state.frames_processed = report.frames_processed % _COUNTER
-        state.frames_dropped = report.frames_dropped % _COUNTER
-        age = self.get_clock().now().nanoseconds - report.stamp_ns
-        state.latency = age * 1e-9
-        return state
-
-    def _rays(self, report: FrameReport) -> dict[str, np.ndarray]:
-        """Directions of the targets' box centres, of those that have one."""
+    def _rays(self, report: FrameReport) -> Rays:
         camera = self._camera
         if camera is None:
             return {}
@@ -442,57 +374,12 @@ class TrackerNode(LifecycleNode):
             self.monitor.camera_problem(str(camera))
             return {}
         self.monitor.camera_problem("")
-        rays = {}
-        for target_id, result in report.results.items():
-            ray = _centre_ray(camera, result)
-            if ray is not None:
-                rays[target_id] = ray
-        return rays
+        rays = {name: camera.box_ray(result.box) for name, result in report.results.items()}
+        return {name: ray for name, ray in rays.items() if ray is not None}
 
     def _on_tracking_error(self, text: str) -> None:
         self.monitor.tracking_error(text, time.monotonic())
         self.get_logger().error(text, throttle_duration_sec=_LOG_PERIOD)
-
-
-def _centre_ray(camera: CameraModel, result: TrackResult) -> np.ndarray | None:
-    # A box's edges lie on pixel borders; CameraInfo counts from the first pixel's centre.
-    x, y, width, height = (float(value) for value in result.box)
-    return camera.ray(x + 0.5 * width - 0.5, y + 0.5 * height - 0.5)
-
-
-def _exact_stamp(seconds: float | None, known: Time | None) -> Time:
-    """A stamp in float seconds as a message: the image stamp it was made of, if it is that one.
-
-    Float seconds since 1970 are exact to a quarter of a microsecond only, and clients compare
-    stamps for equality.
-    """
-    if seconds is None:
-        return Time()
-    nanoseconds = round(seconds * 1e9)
-    if known is not None and abs(stamp_to_nanoseconds(known) - nanoseconds) < _SAME_STAMP:
-        return known
-    return nanoseconds_to_stamp(nanoseconds)
-
-
-def _answer_impossible_transitions(node: LifecycleNode) -> None:
-    """Refuse transitions that the current state does not allow.
-
-    Up to Jazzy, rclpy answers such a request with an exception that ends the spinning.
-    """
-    service = getattr(node, "_service_change_state", None)
-    if service is None:
-        return
-    change_state = service.callback
-
-    def change_state_or_refuse(request: Any, response: Any) -> Any:
-        try:
-            return change_state(request, response)
-        except Exception as error:
-            node.get_logger().error(f"impossible transition: {error}")
-            response.success = False
-            return response
-
-    service.callback = change_state_or_refuse
 
 
 def _warm_up(engine: Engine) -> None:

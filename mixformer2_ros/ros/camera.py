@@ -8,6 +8,7 @@ Directions are in the camera's optical frame (REP 103): x right, y down, z forwa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,19 @@ class CameraModel:
             point = undistorted
         direction = np.array([*point, 1.0])
         return direction / np.linalg.norm(direction)
+
+    def box_ray(self, box: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Direction of a box's centre.
+
+        Args:
+            box: x, y, w, h in pixels of the image; a box from 0 to 1 is the first pixel, whose
+                centre is at 0 for ``ray``.
+
+        Returns:
+            As ``ray``.
+        """
+        x, y, width, height = (float(value) for value in box)
+        return self.ray(x + 0.5 * width - 0.5, y + 0.5 * height - 0.5)
 
 
 def direction_angles(ray: NDArray[np.float64]) -> tuple[float, float]:

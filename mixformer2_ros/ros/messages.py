@@ -22,6 +22,7 @@ from mixformer2_ros.msg import TargetState as TargetStateMessage
 from mixformer2_ros.tracking.types import TargetState, TrackResult
 
 _NANOSECONDS = 1_000_000_000
+_SAME_STAMP = 1000
 
 BELIEVED_STATES = (TargetState.TRACKING, TargetState.UNCERTAIN)
 """States in which a box may be acted on; a lost target is never published as a detection."""
@@ -36,6 +37,27 @@ def nanoseconds_to_stamp(nanoseconds: int) -> Time:
     """``builtin_interfaces/Time`` of nanoseconds, within what its fields can hold."""
     seconds, rest = divmod(nanoseconds, _NANOSECONDS)
     return Time(sec=min(max(seconds, -(1 << 31)), (1 << 31) - 1), nanosec=rest)
+
+
+def exact_stamp(seconds: float | None, known: Time | None) -> Time:
+    """Stamp of float seconds: the image stamp they were made of, if it is that one.
+
+    Float seconds since 1970 are exact to a quarter of a microsecond only, and clients compare
+    stamps for equality.
+
+    Args:
+        seconds: The time; ``None`` for never, which is a stamp of zero.
+        known: The stamp it probably comes from.
+
+    Returns:
+        ``known`` if it is less than a microsecond off, else the stamp nearest to ``seconds``.
+    """
+    if seconds is None:
+        return Time()
+    nanoseconds = round(seconds * _NANOSECONDS)
+    if known is not None and abs(stamp_to_nanoseconds(known) - nanoseconds) < _SAME_STAMP:
+        return known
+    return nanoseconds_to_stamp(nanoseconds)
 
 
 def box_to_message(box: NDArray[np.float64]) -> BoundingBox2D:

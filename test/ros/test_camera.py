@@ -131,3 +131,10 @@ def test_unusable_calibrations_are_explained(info, words):
 )
 def test_azimuth_is_right_and_elevation_is_up(ray, azimuth, elevation):
     assert direction_angles(np.array(ray, float)) == pytest.approx((azimuth, elevation))
+
+
+def test_the_ray_of_a_box_goes_through_its_centre():
+    model = CameraModel.from_message(camera_info("plumb_bob", PLUMB_BOB))
+    # A box of one pixel: its centre is the pixel's centre, a whole number to CameraInfo.
+    np.testing.assert_allclose(model.box_ray([100, 200, 1, 1]), model.ray(100.0, 200.0))
+    np.testing.assert_allclose(model.box_ray([90, 180, 21, 41]), model.ray(100.0, 200.0))

@@ -18,6 +18,7 @@ from mixformer2_ros.ros.messages import (
     box_to_message,
     detections_message,
     direction_message,
+    exact_stamp,
     nanoseconds_to_stamp,
     stamp_to_nanoseconds,
     target_state_message,
@@ -49,6 +50,15 @@ def test_stamps_round_trip(nanoseconds):
 def test_stamps_stay_within_what_a_message_holds():
     assert nanoseconds_to_stamp(1 << 63).sec == (1 << 31) - 1
     assert nanoseconds_to_stamp(-(1 << 63)).sec == -(1 << 31)
+
+
+def test_stamps_in_float_seconds_are_the_images_own():
+    image = Time(sec=1_700_000_000, nanosec=123_456_789)
+    seconds = stamp_to_nanoseconds(image) * 1e-9
+    assert exact_stamp(seconds, image) == image
+    assert exact_stamp(seconds + 0.1, image) != image
+    assert stamp_to_nanoseconds(exact_stamp(2.5, None)) == 2_500_000_000
+    assert exact_stamp(None, image) == Time()
 
 
 def test_the_numbers_of_the_interfaces_are_the_trackers():
