@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -109,7 +110,7 @@ def radar(names: Sequence[str], values: Sequence[Sequence[float]], description: 
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.6, 4.4))
         # A margin for the names: layout engines cut them off.
-        axes = figure.add_axes((0.2, 0.1, 0.6, 0.8), projection="polar")
+        axes: Any = figure.add_axes((0.2, 0.1, 0.6, 0.8), projection="polar")
         axes.set_theta_offset(np.pi / 2)
         axes.set_theta_direction(-1)
         for i, row in enumerate(values):
