@@ -11,16 +11,19 @@ import logging
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.variants import Variant, get_variant
+from mixformer2_ros.training.calibration import fit_logistic, rescale_score
 from mixformer2_ros.training.config import TrainingConfig, as_dict
 from mixformer2_ros.training.data.dataset import (
     SOURCES,
@@ -35,11 +38,14 @@ from mixformer2_ros.training.losses import total_loss
 from mixformer2_ros.training.network import TrainingNetwork
 from mixformer2_ros.training.optimiser import build_optimisers
 from mixformer2_ros.training.schedule import current, rate_factor
-from mixformer2_ros.training.validation import validate
+from mixformer2_ros.training.validation import answers, validate
 from mixformer2_ros.training.widen import narrowed, widen
 
 _LOG = logging.getLogger(__name__)
 _STATE = "state.pt"
+_WEIGHTS = "weights.safetensors"
+# Batches for the score, beyond all that training reaches.
+_CALIBRATION = range(2_000_000_000, 2_000_000_012)
 _VALIDATION_SEED = 1_000_003
 
 
@@ -203,7 +209,17 @@ class Trainer:
         partial = self._out / (_STATE + ".part")
         torch.save(state, partial)
         os.replace(partial, self._out / _STATE)
-        export_weights(widen(self.average, self._variant), self._out / "weights.safetensors")
+        export_weights(widen(self.average, self._variant), self._out / _WEIGHTS)
+
+    def calibrate(self, batches_of_truth: Sequence[Batch]) -> None:
+        """Make the averaged weights' score a probability on these batches; write the weights."""
+        found = [answers(self.average, batch) for batch in batches_of_truth]
+        iou, logits, present = (np.concatenate(values) for values in zip(*found, strict=True))
+        scale, offset = fit_logistic(logits, present & (iou > 0.5))
+        self._log({"score_scale": round(scale, 4), "score_offset": round(offset, 4)})
+        calibrated = copy.deepcopy(self.average)
+        rescale_score(calibrated, scale, offset)
+        export_weights(widen(calibrated, self._variant), self._out / _WEIGHTS)
 
     def _load(self) -> None:
         state = torch.load(self._out / _STATE, map_location=self._device, weights_only=True)
@@ -285,6 +301,7 @@ def train(
     for name, batch in validation_batches(config, corpus).items():
         trainer.add_validation(name, batch)
     trainer.run(workers)
+    trainer.calibrate([dataset[index] for index in _CALIBRATION])
     return trainer
 
 

@@ -44,8 +44,14 @@ def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
 
 
 @torch.inference_mode()
-def validate(model: MixFormerV2, batch: Batch) -> Quality:
-    """Judge a network by its full forward, as the tracker uses it, on one batch."""
+def answers(
+    model: MixFormerV2, batch: Batch
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Run the full forward, as the tracker does, on one batch.
+
+    Returns:
+        IoU of the boxes, score logits, and whether the target is present, each (G * K,).
+    """
     device = next(model.parameters()).device
     mean = torch.tensor(IMAGE_MEAN, device=device).view(3, 1, 1)
     std = torch.tensor(IMAGE_STD, device=device).view(3, 1, 1)
@@ -53,7 +59,7 @@ def validate(model: MixFormerV2, batch: Batch) -> Quality:
     def normalised(images: torch.Tensor) -> torch.Tensor:
         return (images.to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
 
-    ious, scores = [], []
+    ious, logits = [], []
     for group in range(len(batch.searches)):
         searches = normalised(batch.searches[group])
         templates = normalised(batch.templates[group]).repeat_interleave(len(searches), dim=0)
@@ -61,10 +67,18 @@ def validate(model: MixFormerV2, batch: Batch) -> Quality:
         centre, size = prediction.box[:, :2], prediction.box[:, 2:]
         boxes = torch.cat([centre - size / 2, centre + size / 2], dim=1).float()
         ious.append(box_iou(boxes, batch.boxes[group].to(device))[0].cpu())
-        scores.append(prediction.score.float().sigmoid().cpu())
-    iou = torch.cat(ious).double().numpy()
-    score = torch.cat(scores).double().numpy()
-    present = batch.present.flatten().numpy()
+        logits.append(prediction.score.float().cpu())
+    return (
+        torch.cat(ious).double().numpy(),
+        torch.cat(logits).double().numpy(),
+        batch.present.flatten().numpy(),
+    )
+
+
+def validate(model: MixFormerV2, batch: Batch) -> Quality:
+    """Judge a network on one batch."""
+    iou, logits, present = answers(model, batch)
+    score = 1.0 / (1.0 + np.exp(-logits))
     hit = present & (iou > 0.5)
     return Quality(
         iou=float(iou[present].mean()),
