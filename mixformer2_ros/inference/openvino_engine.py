@@ -47,6 +47,8 @@ class OpenVinoEngine(GraphEngine):
             # Always given: left alone, OpenVINO takes bfloat16 wherever the processor has it.
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
+            # Pinned, the threads of every engine on a machine would crowd on the same first cores.
+            "ENABLE_CPU_PINNING": False,
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
