@@ -22,6 +22,7 @@ from mixformer2_ros.demo.children import (
     make_room_for_images,
     python_command,
 )
+from mixformer2_ros.demo.page import write_page
 from mixformer2_ros.demo.recording import Recording
 from mixformer2_ros.demo.report import count_states, write_report
 from mixformer2_ros.inference import find_default_weights
@@ -144,6 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recording = record(args, spec, source)
         print(f"target reports: {count_states(recording)}; drawing {video} and {sheet}", flush=True)
         write_report(source, recording, video, sheet)
+        page = write_page(source, recording, args.out / "report")
     except SourceError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
@@ -154,6 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("demo: interrupted", file=sys.stderr)
         return 130
     print(recording.figures().line())
+    if page is not None:
+        print(f"report: {page}")
     return 0
 
 

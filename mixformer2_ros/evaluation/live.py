@@ -5,15 +5,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.evaluation.datasets import Sequence
 from mixformer2_ros.evaluation.results import ResultStore, SequenceResult
+from mixformer2_ros.evaluation.scoring import score_tracker
 from mixformer2_ros.evaluation.streaming import newest_published
+from mixformer2_ros.evaluation.summary import as_text
 from mixformer2_ros.tracking.types import TargetState
+
+if TYPE_CHECKING:
+    from mixformer2_ros.evaluation.report import ImageOf
 
 PUBLISHED = "published"
 """Name of the results as a robot had them: at each frame the newest one published by then."""
@@ -161,3 +168,38 @@ class LiveRecord:
                 if report.state in _BELIEVED:
                     boxes[row] = report.box
         return SequenceResult.of(boxes, scores=scores, states=states, meta=meta)
+
+
+def write_scores(record: LiveRecord, out: Path, name: str, image_of: ImageOf | None = None) -> str:
+    """Keep a run's results, and a page about them where the extra `report` is installed.
+
+    Args:
+        record: The run.
+        out: Folder; `results/` in it holds the results.
+        name: Name of the run.
+        image_of: Gives the images of the frames at which the target was lost; None leaves them out.
+
+    Returns:
+        The scores as text; the last line names the page, where there is one.
+
+    Raises:
+        ValueError: No target was ever set.
+        OSError: The folder cannot be written.
+    """
+    store = ResultStore(out / "results")
+    sequence = record.store(store, name)
+    scores = [score_tracker([sequence], store, tracker) for tracker in (PUBLISHED, FRAMES)]
+    text = as_text(f"{name}: {len(sequence)} frames, as the node published them", scores, {})
+    if not (find_spec("matplotlib") and find_spec("jinja2")):
+        return text
+    from mixformer2_ros.evaluation.report import write_report
+
+    page = write_report(
+        out,
+        store,
+        [sequence],
+        title=f"{name}: the live node",
+        trackers=[PUBLISHED, FRAMES],
+        image_of=image_of,
+    )
+    return f"{text}\n\n{page}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,7 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.task import Future
 from vision_msgs.msg import Detection2D
 
-from mixformer2_ros.evaluation.live import FRAMES, PUBLISHED, LiveRecord, Report
-from mixformer2_ros.evaluation.results import ResultStore
-from mixformer2_ros.evaluation.scoring import score_tracker
-from mixformer2_ros.evaluation.summary import as_text
+from mixformer2_ros.evaluation.live import LiveRecord, Report, write_scores
 from mixformer2_ros.msg import TrackerState
 from mixformer2_ros.ros.messages import (
     box_to_message,
@@ -125,34 +121,6 @@ class Evaluator(Node):
             self.get_logger().warning(f"set_target, code {answer.code}: {answer.message}")
 
 
-def write(record: LiveRecord, out: Path, name: str) -> str:
-    """Keep a run's results, and a report where its libraries are installed.
-
-    Args:
-        record: The run.
-        out: Folder.
-        name: Name of the run.
-
-    Returns:
-        The scores as text.
-
-    Raises:
-        ValueError: No target was ever set.
-        OSError: The folder cannot be written.
-    """
-    store = ResultStore(out / "results")
-    sequence = record.store(store, name)
-    scores = [score_tracker([sequence], store, tracker) for tracker in (PUBLISHED, FRAMES)]
-    text = as_text(f"{name}: {len(sequence)} frames, as the node published them", scores, {})
-    if find_spec("matplotlib") and find_spec("jinja2"):
-        from mixformer2_ros.evaluation.report import write_report
-
-        title = f"{name}: the live node"
-        page = write_report(out, store, [sequence], title=title, trackers=[PUBLISHED, FRAMES])
-        text += f"\n\n{page}"
-    return text
-
-
 def _box(message: Any) -> NDArray[np.float64]:
     """Box x, y, w, h of a message; NaN where it has no area (target not visible)."""
     centre, width, height = message.bbox.center.position, message.bbox.size_x, message.bbox.size_y
@@ -174,7 +142,7 @@ def main(args: list[str] | None = None) -> None:
             rclpy.spin_until_future_complete(node, node.finished)
         finally:
             node.destroy_node()
-        print(write(node.record, node.out, node.run_name), flush=True)
+        print(write_scores(node.record, node.out, node.run_name), flush=True)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (ValueError, OSError) as error:

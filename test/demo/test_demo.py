@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -80,9 +81,13 @@ def test_the_demo_follows_and_writes_its_pictures(
     out = tmp_path / "out"
     done = _run("--source", sequence, "--checkpoint", checkpoint, "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
-    last = done.stdout.strip().splitlines()[-1]
+    figures = next(line for line in done.stdout.splitlines() if line.startswith("frames "))
     for part in (f"frames {FRAMES}", "tracked ", "mean IoU 0.", " ms", "detections/s"):
-        assert part in last
+        assert part in figures
+    if find_spec("matplotlib") and find_spec("jinja2"):
+        page = out / "report" / "report.html"
+        assert done.stdout.strip().splitlines()[-1] == f"report: {page}"
+        assert "the live node" in page.read_text()
     capture = cv2.VideoCapture(str(out / "demo.mp4"))
     assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == FRAMES
     capture.release()

@@ -16,7 +16,8 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from vision_msgs.msg import Detection2D  # noqa: E402
 
-from mixformer2_ros.nodes.evaluator import READY, Evaluator, write  # noqa: E402
+from mixformer2_ros.evaluation.live import write_scores  # noqa: E402
+from mixformer2_ros.nodes.evaluator import READY, Evaluator  # noqa: E402
 from mixformer2_ros.ros.messages import box_to_message, stamp_to_nanoseconds  # noqa: E402
 from mixformer2_ros.tracking.config import TrackerConfig  # noqa: E402
 from mixformer2_ros.tracking.tracker import Tracker  # noqa: E402
@@ -88,6 +89,6 @@ def test_live_boxes_are_the_offline_ones(bench, evaluator, draw, tmp_path, capsy
         assert live.states[row] == expected.state
         assert live.scores[row] == pytest.approx(expected.score)
     assert live.meta == {"frames_left_out": 0}
-    text = write(node.record, tmp_path / "out", "run")
+    text = write_scores(node.record, tmp_path / "out", "run")
     assert "success_auc" in text
     assert (tmp_path / "out" / "results" / "published" / "run.txt").is_file()
