@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -398,9 +399,13 @@ def main(args: list[str] | None = None) -> int:
         args: Command line; ``None`` takes the process's own.
 
     Returns:
-        Exit code: 0, or 1 if a start-up parameter is wrong.
+        Exit code: 0, or 1 if a start-up parameter or an argument for ROS is wrong.
     """
-    rclpy.init(args=args)
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # there is no logger yet
+        sys.stderr.write(f"tracker_node: {error}; correct the arguments after --ros-args\n")
+        return 1
     try:
         node = TrackerNode()
     except ParameterError as error:

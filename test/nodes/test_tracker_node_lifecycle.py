@@ -305,11 +305,18 @@ def test_the_process_ends_cleanly_when_asked_to(domain_id, stop):
     assert "Traceback" not in rest
 
 
-def test_the_process_says_which_parameter_is_wrong(domain_id):
-    process = start_process(domain_id, "-p", "model:=huge")
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        (("-p", "model:=huge"), "parameter model is 'huge'; give one of: base, small"),
+        (("-r", "image:="), "'-r image:='"),
+    ],
+)
+def test_the_process_says_which_argument_is_wrong(domain_id, argument, words):
+    process = start_process(domain_id, *argument)
     _, log = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "parameter model is 'huge'; give one of: base, small" in log
+    assert words in log
     assert "Traceback" not in log
 
 
