@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PUBLISHED = "published"
 """Name of the results as a robot had them: at each frame the newest one published by then."""
 
-FRAMES = "frames"
+EACH_FRAME = "each-frame"
 """Name of the results of each frame whenever they came; frames left out keep the last one."""
 
 _SECOND = 1e-9
@@ -126,7 +126,7 @@ class LiveRecord:
         return self._result(stamps, newest, {"frames_left_out": left_out})
 
     def store(self, store: ResultStore, name: str) -> Sequence:
-        """Keep both kinds of results, as trackers `PUBLISHED` and `FRAMES`.
+        """Keep both kinds of results, as trackers `PUBLISHED` and `EACH_FRAME`.
 
         Args:
             store: Where.
@@ -139,7 +139,7 @@ class LiveRecord:
             ValueError: The target was never set.
         """
         store.write(PUBLISHED, name, self.published())
-        store.write(FRAMES, name, self.frames())
+        store.write(EACH_FRAME, name, self.frames())
         return self.sequence(name)
 
     def _stamps(self) -> list[int]:
@@ -188,7 +188,7 @@ def write_scores(record: LiveRecord, out: Path, name: str, image_of: ImageOf | N
     """
     store = ResultStore(out / "results")
     sequence = record.store(store, name)
-    scores = [score_tracker([sequence], store, tracker) for tracker in (PUBLISHED, FRAMES)]
+    scores = [score_tracker([sequence], store, tracker) for tracker in (PUBLISHED, EACH_FRAME)]
     text = as_text(f"{name}: {len(sequence)} frames, as the node published them", scores, {})
     if not (find_spec("matplotlib") and find_spec("jinja2")):
         return text
@@ -199,7 +199,7 @@ def write_scores(record: LiveRecord, out: Path, name: str, image_of: ImageOf | N
         store,
         [sequence],
         title=f"{name}: the live node",
-        trackers=[PUBLISHED, FRAMES],
+        trackers=[PUBLISHED, EACH_FRAME],
         image_of=image_of,
     )
     return f"{text}\n\n{page}"

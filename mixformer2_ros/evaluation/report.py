@@ -248,10 +248,10 @@ def _plots(comparison: Comparison) -> list[dict[str, str]]:
             y = np.mean([getattr(item, curve) for item in score.sequences], axis=0)
             lines.append((f"{score.tracker}  {_points(score.overall[metric])}", x, y))
     plots = [
-        ("Success", report_plots.curves(success, "overlap threshold", "success", "lower left"), ""),
+        ("Success", report_plots.curves(success, "overlap threshold", "success"), ""),
         (
             "Precision",
-            report_plots.curves(precision, "centre error, px", "precision", "lower right"),
+            report_plots.curves(precision, "centre error, px", "precision"),
             "",
         ),
     ]

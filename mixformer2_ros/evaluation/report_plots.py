@@ -78,7 +78,6 @@ def curves(lines: Sequence[Curve], x_label: str, y_label: str, legend: str = "up
         lines: One a tracker.
         x_label: What x is.
         y_label: What y is.
-        legend: Place of the legend, as matplotlib names it.
 
     Returns:
         An SVG element.
@@ -89,7 +88,7 @@ def curves(lines: Sequence[Curve], x_label: str, y_label: str, legend: str = "up
             axes.plot(x, y, label=label, color=tracker_colour(i), linewidth=2)
         low, high = lines[0][1][[0, -1]]
         axes.set(xlim=(low, high), ylim=(0, 1), xlabel=x_label, ylabel=y_label)
-        axes.legend(loc=legend)
+        axes.legend(loc="best")
         return _svg(figure, f"{y_label} over {x_label}")
 
 
@@ -175,7 +174,7 @@ def latency(lines: Sequence[Curve | None]) -> str:
                 axes.plot(x, y, label=label, color=colour, linewidth=2, marker="o", clip_on=False)
         axes.set(ylim=(0, 1), xlabel="latency, ms", ylabel="success AUC")
         axes.set_xlim(left=0)
-        axes.legend(loc="lower left")
+        axes.legend(loc="best")
         return _svg(figure, "success AUC over latency")
 
 
@@ -196,12 +195,14 @@ def precision_recall(items: Sequence[PrecisionRecall | None]) -> str:
             colour, best = tracker_colour(i), item.best
             axes.plot(item.recall, item.precision, color=colour, linewidth=2)
             axes.scatter(item.recall[best], item.precision[best], s=40, color=colour)
+            right, high = item.recall[best] > 0.5, item.precision[best] > 0.5
             axes.annotate(
                 f"F {100 * item.f[best]:.1f} at {item.thresholds[best]:.2f}",
                 (item.recall[best], item.precision[best]),
-                xytext=(-6, -14),
+                xytext=(-7 if right else 7, -7 if high else 7),
                 textcoords="offset points",
-                ha="right",
+                ha="right" if right else "left",
+                va="top" if high else "bottom",
             )
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="tracking recall", ylabel="tracking precision")
         return _svg(figure, "tracking precision over recall as the confidence threshold falls")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixformer2_ros.evaluation.live import FRAMES, PUBLISHED, LiveRecord, Report
+from mixformer2_ros.evaluation.live import EACH_FRAME, PUBLISHED, LiveRecord, Report
 from mixformer2_ros.evaluation.results import ResultStore
 from mixformer2_ros.evaluation.scoring import score_sequence
 from mixformer2_ros.tracking.types import TargetState
@@ -71,7 +71,7 @@ def test_without_delay_both_results_are_perfect(tmp_path):
     run = record({i: (i, T) for i in range(2, 6)})
     store = ResultStore(tmp_path)
     sequence = run.store(store, "run")
-    for tracker in (PUBLISHED, FRAMES):
+    for tracker in (PUBLISHED, EACH_FRAME):
         score = score_sequence(sequence, store.read(tracker, "run"))
         assert score.values["average_overlap"] == 1.0
 
