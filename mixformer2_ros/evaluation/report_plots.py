@@ -71,7 +71,7 @@ Curve = tuple[str, NDArray[np.float64], NDArray[np.float64]]
 """Label, x and y of a line; the n-th one has the colour of the n-th tracker."""
 
 
-def curves(lines: Sequence[Curve], x_label: str, y_label: str, legend: str = "upper right") -> str:
+def curves(lines: Sequence[Curve], x_label: str, y_label: str) -> str:
     """Draw lines from 0 to 1, such as success or precision over a threshold.
 
     Args:
