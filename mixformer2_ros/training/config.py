@@ -29,6 +29,8 @@ class OptimiserConfig:
     Attributes:
         muon_lr: Peak learning rate of the transformer's matrices (Muon).
         adam_lr: Peak learning rate of everything else (AdamW).
+        patch_lr: Peak learning rate of the patch embedding (AdamW); 0 keeps it as initialised.
+            Pixels are so alike that a rate fit for other layers destroys it.
         weight_decay: Decoupled weight decay of matrices.
         clip: Largest norm of the gradient.
         warmup: Share of the training in which the rate rises linearly.
@@ -39,6 +41,7 @@ class OptimiserConfig:
 
     muon_lr: float = 3e-3
     adam_lr: float = 1e-3
+    patch_lr: float = 0.0
     weight_decay: float = 0.02
     clip: float = 5.0
     warmup: float = 0.01

@@ -4,7 +4,10 @@
 
 The patch embedding is a rotated discrete cosine transform with a flattened spectrum, so that tokens
 are alike where patches are; queries and keys share orthogonal projections, so that attention
-follows likeness from the first step ("mimetic" initialisation, arXiv 2305.09828).
+follows likeness from the first step ("mimetic" initialisation, arXiv 2305.09828). The templates'
+position embeddings also say "template", "target" and "surroundings", and the first block prefers
+template keys, so that a search token learns at once what the template token most like it belongs
+to.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.model.attention import Attention
 
 _PATCH_RMS = 2.2
 _SHARPNESS = 1.0
 _RESIDUAL = 0.8
+_MARK_RMS = 1.0
+_TEMPLATE_BIAS = 3.0
 
 
 def initialise(model: MixFormerV2, seed: int) -> None:
@@ -31,6 +37,7 @@ def initialise(model: MixFormerV2, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         _initialise_patches(model.backbone.patch_embed.proj, generator)
+        template_mark = _mark_templates(model.backbone.pos_embed_t, generator)
         for block in model.backbone.blocks:
             attention = block.attn
             width = attention.proj.in_features
@@ -43,6 +50,7 @@ def initialise(model: MixFormerV2, seed: int) -> None:
                 layer.weight.copy_(gain * _orthogonal(*layer.weight.shape, generator))
             for layer in (attention.qkv, attention.proj, block.mlp.fc1, block.mlp.fc2):
                 layer.bias.zero_()
+        _prefer(model.backbone.blocks[0].attn, template_mark)
         for tokens in (model.backbone.reg_tokens, model.backbone.pos_embed_reg):
             tokens.copy_(0.5 * torch.randn(tokens.shape, generator=generator))
         for head in (model.box_head, model.score_head):
@@ -52,6 +60,29 @@ def initialise(model: MixFormerV2, seed: int) -> None:
                     layer.bias.zero_()
         model.score_head.layers[1].weight.mul_(0.1)
         model.box_head.layers[1][1].weight.fill_(2.0)
+
+
+def _mark_templates(embedding: nn.Parameter, generator: torch.Generator) -> Tensor:
+    """Add marks to the templates' position embeddings (1, N, C); return that of all templates."""
+    grid = math.isqrt(embedding.shape[1])
+    width = embedding.shape[-1]
+    common, target, around = math.sqrt(width) * _MARK_RMS * _orthogonal(3, width, generator)
+    # The target fills the middle half of a template crop.
+    distance = (torch.arange(grid) + 0.5 - grid / 2).abs() / (grid / 4)
+    distance = torch.maximum(distance[:, None], distance).flatten()
+    inside = (1.5 - distance).clamp(0, 1)[:, None]
+    embedding.add_(common + inside * target + (1 - inside) * around)
+    return common
+
+
+def _prefer(attention: Attention, mark: Tensor) -> None:
+    """Bias all queries towards keys of tokens that carry a mark (C,)."""
+    width = attention.proj.in_features
+    keys = (attention.qkv.weight[width : 2 * width] @ mark).view(attention.heads, -1)
+    # LayerNorm scales the mark down together with the token's content.
+    scale = math.sqrt(_PATCH_RMS**2 + 2 * _MARK_RMS**2 + 0.5)
+    wanted = _TEMPLATE_BIAS * math.sqrt(keys.shape[1]) * scale
+    attention.qkv.bias[:width] = (keys * wanted / keys.square().sum(dim=1, keepdim=True)).flatten()
 
 
 def _orthogonal(rows: int, columns: int, generator: torch.Generator) -> Tensor:

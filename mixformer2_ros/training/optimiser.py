@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.training.config import OptimiserConfig
 from mixformer2_ros.training.network import TrainingNetwork
 
 _ROWS = 128
@@ -83,9 +84,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def build_optimisers(
-    network: TrainingNetwork, muon_lr: float, adam_lr: float, weight_decay: float
+    network: TrainingNetwork, config: OptimiserConfig
 ) -> list[torch.optim.Optimizer]:
-    """Share the parameters out between Muon and AdamW."""
+    """Share the parameters out between Muon and AdamW; each group's "peak" is its highest rate."""
     model: MixFormerV2 = network.model
     by_head: list[nn.Parameter] = []
     by_head_columns: list[nn.Parameter] = []
@@ -100,27 +101,36 @@ def build_optimisers(
     rows = min(_ROWS, attention.proj.in_features)
     muon = Muon(
         [
-            {"params": by_head, "rows": head, "transposed": False},
-            {"params": by_head_columns, "rows": head, "transposed": True},
-            {"params": by_rows, "rows": rows, "transposed": False},
+            {"params": by_head, "rows": head, "transposed": False, "peak": config.muon_lr},
+            {"params": by_head_columns, "rows": head, "transposed": True, "peak": config.muon_lr},
+            {"params": by_rows, "rows": rows, "transposed": False, "peak": config.muon_lr},
         ],
-        lr=muon_lr,
-        weight_decay=weight_decay,
+        lr=config.muon_lr,
+        weight_decay=config.weight_decay,
     )
-    taken = {id(parameter) for parameter in [*by_head, *by_head_columns, *by_rows]}
+    patches = list(model.backbone.patch_embed.parameters())
+    for parameter in patches:
+        parameter.requires_grad_(config.patch_lr > 0)
+    taken = {id(parameter) for parameter in [*by_head, *by_head_columns, *by_rows, *patches]}
     others = [
         parameter
         for parameter in network.parameters()
         if parameter.requires_grad and id(parameter) not in taken
     ]
-    decayed = [parameter for parameter in others if parameter.ndim > 1]
-    plain = [parameter for parameter in others if parameter.ndim <= 1]
+    groups = [
+        {
+            "params": [parameter for parameter in others if parameter.ndim > 1],
+            "peak": config.adam_lr,
+        },
+        {
+            "params": [parameter for parameter in others if parameter.ndim <= 1],
+            "peak": config.adam_lr,
+            "weight_decay": 0.0,
+        },
+    ]
+    if config.patch_lr > 0:
+        groups.append({"params": patches, "peak": config.patch_lr})
     adam = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=adam_lr,
-        betas=(0.9, 0.98),
+        groups, lr=config.adam_lr, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
     return [muon, adam]

@@ -104,10 +104,7 @@ class Trainer:
         initialise(model, config.seed)
         self.network = TrainingNetwork(model, config.supervised).to(self._device)
         self.average = copy.deepcopy(model).requires_grad_(False).eval()
-        tuned = config.optimiser
-        self._optimisers = build_optimisers(
-            self.network, tuned.muon_lr, tuned.adam_lr, tuned.weight_decay
-        )
+        self._optimisers = build_optimisers(self.network, config.optimiser)
         self.step = 0
         self._elapsed = 0.0
         self._validation: dict[str, Batch] = {}
@@ -171,9 +168,9 @@ class Trainer:
     def _update(self, progress: float) -> None:
         tuned = self.config.optimiser
         factor = rate_factor(tuned, progress)
-        for optimiser, peak in zip(self._optimisers, (tuned.muon_lr, tuned.adam_lr), strict=True):
+        for optimiser in self._optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = peak * factor
+                group["lr"] = group["peak"] * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         decay = min(tuned.average, (1 + self.step) / (10 + self.step))

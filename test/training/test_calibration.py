@@ -23,7 +23,7 @@ def test_the_threshold_lies_between_hits_and_misses_whatever_their_numbers():
     scale, offset = fit_logistic(logits, hit)
     # Two Gaussians of deviation 1 at distance 2: the log odds have slope 2 and are 0 half-way.
     assert scale == pytest.approx(2.0, rel=0.25)
-    assert -offset / scale == pytest.approx(4.0, abs=0.15)
+    assert -offset / scale == pytest.approx(4.0, abs=0.25)
 
 
 def test_scores_that_tell_nothing_are_left_alone():
