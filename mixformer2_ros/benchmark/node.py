@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mixformer2_ros.benchmark.summary import Row, row
+from mixformer2_ros.demo.children import (
+    Children,
+    isolate,
+    make_room_for_images,
+    python_command,
+)
 from mixformer2_ros.inference import Engine, load_engine
 
 NAMESPACE = "mixformer2_benchmark"
@@ -57,6 +60,8 @@ def measure_node(args: argparse.Namespace) -> tuple[str, list[Row]]:
         engines.append(load_engine(**options))
         return engines[-1]
 
+    isolate()
+    make_room_for_images()
     rclpy.init(args=[])
     try:
         node = TrackerNode(load, namespace=NAMESPACE, parameter_overrides=overrides)
@@ -65,7 +70,8 @@ def measure_node(args: argparse.Namespace) -> tuple[str, list[Row]]:
         spinner = threading.Thread(target=executor.spin, daemon=True)
         spinner.start()
         try:
-            with _publisher(args):
+            with tempfile.TemporaryDirectory() as logs, Children(Path(logs)) as children:
+                _start_publisher(children, args)
                 _set_target(rclpy)
                 timings = _timings(node, args.frames)
         finally:
@@ -86,28 +92,19 @@ def measure_node(args: argparse.Namespace) -> tuple[str, list[Row]]:
     ]
 
 
-@contextmanager
-def _publisher(args: argparse.Namespace) -> Iterator[None]:
+def _start_publisher(children: Children, args: argparse.Namespace) -> None:
     width, height = args.size
-    parameters = {
+    parameters: dict[str, object] = {
         "source": "scene:1",
-        "loop": "true",
-        "rate": f"{args.rate:.3f}",
-        "width": str(width),
-        "height": str(height),
+        "loop": True,
+        "rate": float(args.rate),
+        "width": width,
+        "height": height,
         "encoding": args.encoding,
-        "wait_for_subscribers": "1",
+        "wait_for_subscribers": 1,
     }
-    command = [sys.executable, "-m", "mixformer2_ros.nodes.video_publisher", "--ros-args"]
-    command += ["-r", f"__ns:=/{NAMESPACE}"]
-    for name, value in parameters.items():
-        command += ["-p", f"{name}:={value}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ.copy())
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+    command = python_command("mixformer2_ros.nodes.video_publisher", parameters)
+    children.start("video_publisher", [*command, "-r", f"__ns:=/{NAMESPACE}"])
 
 
 def _set_target(rclpy: Any) -> None:
