@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 import traceback
@@ -420,6 +421,8 @@ def main(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        # ros2 launch and the terminal both send an interrupt: the second must not stop the tidying.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         executor.remove_node(node)
         node.destroy_node()
         rclpy.try_shutdown()
