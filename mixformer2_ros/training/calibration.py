@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.training.parts import score_layers
 
 _ITERATIONS = 50
 _RIDGE = 1e-4
@@ -41,6 +42,6 @@ def fit_logistic(logits: NDArray[np.float64], hit: NDArray[np.bool_]) -> tuple[f
 @torch.no_grad()
 def rescale_score(model: MixFormerV2, scale: float, offset: float) -> None:
     """Make the network's score logit `scale` times what it was, plus `offset`, in place."""
-    last = model.score_head.layers[1]
+    last = score_layers(model).logit
     last.weight.mul_(scale)
     last.bias.mul_(scale).add_(offset)

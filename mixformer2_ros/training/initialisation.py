@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.attention import Attention
+from mixformer2_ros.training.parts import blocks_of, box_layers, score_layers
 
 _PATCH_RMS = 2.2
 _SHARPNESS = 1.0
@@ -38,7 +39,7 @@ def initialise(model: MixFormerV2, seed: int) -> None:
     with torch.no_grad():
         _initialise_patches(model.backbone.patch_embed.proj, generator)
         template_mark = _mark_templates(model.backbone.pos_embed_t, generator)
-        for block in model.backbone.blocks:
+        for block in blocks_of(model):
             attention = block.attn
             width = attention.proj.in_features
             likeness = _SHARPNESS * _orthogonal(width, width, generator)
@@ -46,20 +47,21 @@ def initialise(model: MixFormerV2, seed: int) -> None:
             value = _RESIDUAL * _orthogonal(width, width, generator)
             attention.qkv.weight.copy_(torch.cat([likeness + noise[0], likeness + noise[1], value]))
             attention.proj.weight.copy_(_RESIDUAL * _orthogonal(width, width, generator))
-            for layer, gain in ((block.mlp.fc1, 1.0), (block.mlp.fc2, _RESIDUAL)):
-                layer.weight.copy_(gain * _orthogonal(*layer.weight.shape, generator))
+            hidden, out = block.mlp.fc1, block.mlp.fc2
+            hidden.weight.copy_(_orthogonal(hidden.out_features, hidden.in_features, generator))
+            out.weight.copy_(_RESIDUAL * _orthogonal(out.out_features, out.in_features, generator))
             for layer in (attention.qkv, attention.proj, block.mlp.fc1, block.mlp.fc2):
                 layer.bias.zero_()
-        _prefer(model.backbone.blocks[0].attn, template_mark)
+        _prefer(blocks_of(model)[0].attn, template_mark)
         for tokens in (model.backbone.reg_tokens, model.backbone.pos_embed_reg):
             tokens.copy_(0.5 * torch.randn(tokens.shape, generator=generator))
         for head in (model.box_head, model.score_head):
-            for layer in head.modules():
-                if isinstance(layer, nn.Linear):
-                    layer.weight.copy_(_orthogonal(*layer.weight.shape, generator))
-                    layer.bias.zero_()
-        model.score_head.layers[1].weight.mul_(0.1)
-        model.box_head.layers[1][1].weight.fill_(2.0)
+            for part in head.modules():
+                if isinstance(part, nn.Linear):
+                    part.weight.copy_(_orthogonal(part.out_features, part.in_features, generator))
+                    part.bias.zero_()
+        score_layers(model).logit.weight.mul_(0.1)
+        box_layers(model).bins_norm.weight.fill_(2.0)
 
 
 def _mark_templates(embedding: nn.Parameter, generator: torch.Generator) -> Tensor:

@@ -21,6 +21,7 @@ from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.attention import Attention, KeyValue
 from mixformer2_ros.model.backbone import PREDICTION_TOKENS, Block
 from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD
+from mixformer2_ros.training.parts import blocks_of
 
 
 @dataclass
@@ -80,6 +81,9 @@ class TrainingNetwork(nn.Module):
         supervised: How many blocks before the last one are supervised too.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, model: MixFormerV2, supervised: int) -> None:
         super().__init__()
         self.model = model
@@ -111,7 +115,7 @@ class TrainingNetwork(nn.Module):
         twice = math.log(2.0) if templates.shape[1] == 1 else 0.0
         layers = []
         depth = len(backbone.blocks)
-        for index, block in enumerate(backbone.blocks):
+        for index, block in enumerate(blocks_of(self.model)):
             last = index == depth - 1
             memory, seen = _encode(block, memory, last)
             seen = KeyValue(*(value.repeat_interleave(repeats, dim=0) for value in seen))

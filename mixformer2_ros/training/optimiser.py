@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.training.config import OptimiserConfig
 from mixformer2_ros.training.network import TrainingNetwork
+from mixformer2_ros.training.parts import blocks_of, box_layers, score_layers
 
 _ROWS = 128
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -88,15 +89,15 @@ def build_optimisers(
 ) -> list[torch.optim.Optimizer]:
     """Share the parameters out between Muon and AdamW; each group's "peak" is its highest rate."""
     model: MixFormerV2 = network.model
-    by_head: list[nn.Parameter] = []
-    by_head_columns: list[nn.Parameter] = []
-    by_rows: list[nn.Parameter] = [model.box_head.layers[0][0].weight]
-    by_rows.append(model.score_head.layers[0][0].weight)
-    for block in model.backbone.blocks:
+    by_head: list[Tensor] = []
+    by_head_columns: list[Tensor] = []
+    by_rows: list[Tensor] = [box_layers(model).hidden.weight]
+    by_rows.append(score_layers(model).hidden.weight)
+    for block in blocks_of(model):
         by_head.append(block.attn.qkv.weight)
         by_head_columns.append(block.attn.proj.weight)
         by_rows += [block.mlp.fc1.weight, block.mlp.fc2.weight]
-    attention = model.backbone.blocks[0].attn
+    attention = blocks_of(model)[0].attn
     head = attention.proj.in_features // attention.heads
     rows = min(_ROWS, attention.proj.in_features)
     muon = Muon(

@@ -310,7 +310,7 @@ def validation_batches(config: TrainingConfig, corpus: Path | None) -> dict[str,
     sources = {"scenes": pools.scenes, "videos": pools.clips}
     made = {}
     for name in (name for name, material in sources.items() if material):
-        only = {source: float(source == name) for source in SOURCES}
+        only: dict[str, Any] = {source: float(source == name) for source in SOURCES}
         data: DataConfig = dataclasses.replace(sizes, **only)
         dataset = TrackingDataset(
             pools, data, variant, _VALIDATION_SEED, config.validation_samples, config.searches

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.attention import Attention
 from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.training.parts import blocks_of, box_layers, score_layers
 
 
 def narrowed(variant: Variant, width: int, mlp_ratio: int) -> Variant:
@@ -50,19 +51,19 @@ def widen(narrow: MixFormerV2, variant: Variant) -> MixFormerV2:
         getattr(new, name).copy_(getattr(old, name).repeat(1, 1, copies))
     new.patch_embed.proj.weight.copy_(old.patch_embed.proj.weight.repeat(copies, 1, 1, 1))
     _copy(new.patch_embed.proj.bias, old.patch_embed.proj.bias, copies)
-    for source, target in zip(old.blocks, new.blocks, strict=True):
+    for source, target in zip(blocks_of(narrow), blocks_of(wide), strict=True):
         _widen_norm(source.norm1, target.norm1, copies)
         _widen_norm(source.norm2, target.norm2, copies)
         _widen_attention(source.attn, target.attn, copies)
         _widen_hidden(source.mlp.fc1, source.mlp.fc2, target.mlp.fc1, target.mlp.fc2, copies)
-    _widen_linear(narrow.box_head.layers[0][0], wide.box_head.layers[0][0], copies)
-    _widen_norm(narrow.box_head.layers[0][1], wide.box_head.layers[0][1], copies)
-    wide.box_head.layers[1][0].weight.copy_(_reading(narrow.box_head.layers[1][0].weight, copies))
-    wide.box_head.layers[1][0].bias.copy_(narrow.box_head.layers[1][0].bias)
-    _widen_norm(narrow.box_head.layers[1][1], wide.box_head.layers[1][1], 1)
-    _widen_linear(narrow.score_head.layers[0][0], wide.score_head.layers[0][0], copies)
-    wide.score_head.layers[1].weight.copy_(_reading(narrow.score_head.layers[1].weight, copies))
-    wide.score_head.layers[1].bias.copy_(narrow.score_head.layers[1].bias)
+    box, wide_box = box_layers(narrow), box_layers(wide)
+    _widen_linear(box.hidden, wide_box.hidden, copies)
+    _widen_norm(box.hidden_norm, wide_box.hidden_norm, copies)
+    _widen_reader(box.bins, wide_box.bins, copies)
+    _widen_norm(box.bins_norm, wide_box.bins_norm, 1)
+    score, wide_score = score_layers(narrow), score_layers(wide)
+    _widen_linear(score.hidden, wide_score.hidden, copies)
+    _widen_reader(score.logit, wide_score.logit, copies)
     return wide
 
 
@@ -80,6 +81,11 @@ def _copy(target: Tensor | None, source: Tensor | None, copies: int) -> None:
 def _widen_linear(source: nn.Linear, target: nn.Linear, copies: int) -> None:
     target.weight.copy_(_reading(source.weight, copies).repeat(copies, 1))
     _copy(target.bias, source.bias, copies)
+
+
+def _widen_reader(source: nn.Linear, target: nn.Linear, copies: int) -> None:
+    target.weight.copy_(_reading(source.weight, copies))
+    _copy(target.bias, source.bias, 1)
 
 
 def _widen_norm(source: nn.LayerNorm, target: nn.LayerNorm, copies: int) -> None:

@@ -67,7 +67,7 @@ def test_a_few_samples_can_be_learnt_by_heart(pools, tmp_path):
     config = dataclasses.replace(
         CONFIG, windows=((0.0, 6),), data=dataclasses.replace(CONFIG.data, absent_share=0.0)
     )
-    trainer = _trainer(pools, tmp_path, 150, config)
+    trainer = _trainer(pools, tmp_path, 80, config)
     batch = trainer._dataset[0]
     before = validate(trainer.average, batch).iou
     while trainer.progress < 1.0:

@@ -13,7 +13,7 @@ from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.training.data.compose import extent, paint_background
 from mixformer2_ros.training.data.corpus import Clip, Photo
 from mixformer2_ros.training.data.photometric import Camera, draw_camera, photograph
-from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, place_target
+from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, pick, place_target
 
 Image = NDArray[np.uint8]
 Box = NDArray[np.float64]
@@ -55,8 +55,7 @@ def video_sample(
     others = [other for index, other in enumerate(clips) if index != chosen]
     share = absent_share if others else 0.0
     decoys: list[Image | None] = [
-        others[rng.integers(len(others))].frames[0] if rng.random() < share else None
-        for _ in range(searches)
+        pick(rng, others).frames[0] if rng.random() < share else None for _ in range(searches)
     ]
     return _cut(rng, views, decoys, camera, variant, jitter)
 
@@ -74,15 +73,14 @@ def photo_sample(
     A rectangle is no object, but to find it again one has to match, which is what a tracker
     must learn.
     """
-    photo = photos[rng.integers(len(photos))]
+    photo = pick(rng, photos)
     if len(photo.boxes) and rng.random() < 0.7:
         box = photo.boxes[rng.integers(len(photo.boxes))]
     else:
         box = _any_rectangle(rng, photo.image)
     views = [(photo.image, box)] * (2 + searches)
     decoys: list[Image | None] = [
-        photos[rng.integers(len(photos))].image if rng.random() < absent_share else None
-        for _ in range(searches)
+        pick(rng, photos).image if rng.random() < absent_share else None for _ in range(searches)
     ]
     return _cut(rng, views, decoys, draw_camera(rng), variant, jitter)
 

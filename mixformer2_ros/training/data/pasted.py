@@ -20,7 +20,7 @@ from mixformer2_ros.training.data.compose import (
     recoloured,
 )
 from mixformer2_ros.training.data.photometric import Camera, draw_camera, photograph
-from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, place_target
+from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, pick, place_target
 
 Image = NDArray[np.uint8]
 
@@ -101,11 +101,11 @@ def _pose(rng: np.random.Generator, amount: float) -> NDArray[np.float64]:
 def _draw_scene(
     rng: np.random.Generator, objects: Sequence[Cutout], backgrounds: Sequence[Image]
 ) -> _Scene:
-    target = objects[rng.integers(len(objects))]
-    distractors = [objects[rng.integers(len(objects))] for _ in range(rng.integers(0, 4))]
+    target = pick(rng, objects)
+    distractors = [pick(rng, objects) for _ in range(rng.integers(0, 4))]
     if rng.random() < 0.3:
-        distractors.append(recoloured(target, _CHANNEL_ORDERS[rng.integers(4)]))
-    background = backgrounds[rng.integers(len(backgrounds))]
+        distractors.append(recoloured(target, pick(rng, _CHANNEL_ORDERS)))
+    background = pick(rng, backgrounds)
     height, width = background.shape[:2]
     return _Scene(
         target=target,
@@ -193,7 +193,7 @@ def _occlude(
     """Paint something over a part of the target; return the covered share of its box, about."""
     if not scene.distractors:
         return 0.0
-    occluder = scene.distractors[rng.integers(len(scene.distractors))]
+    occluder = pick(rng, scene.distractors)
     centre = rng.uniform(box[:2], box[2:])
     affine = place(occluder.hull, _pose(rng, 1.0), size * rng.uniform(0.4, 1.3), centre)
     paint(canvas, occluder, affine)

@@ -68,7 +68,7 @@ def photograph(rng: np.random.Generator, camera: Camera, image: Image, target_si
         image = cv2.add(image, grain, dtype=cv2.CV_8U)
     if camera.quality is not None:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, camera.quality])
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     return np.asarray(image, np.uint8)
 
 

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.model.variants import Variant
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -58,6 +62,11 @@ class Jitter:
     near_share: float = 0.7
     near_centre: float = 0.4
     near_scale: float = 0.15
+
+
+def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
+    """Draw one item."""
+    return items[int(rng.integers(len(items)))]
 
 
 def place_target(
