@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     node.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     node.add_argument("--size", type=_size, default=(1920, 1080), metavar="WIDTHxHEIGHT")
     node.add_argument("--encoding", default="bgr8", help="of the image messages")
-    node.add_argument("--rate", type=float, default=10.0, help="images per second")
+    node.add_argument("--rate", type=float, default=5.0, help="images per second")
 
 
 def run(args: argparse.Namespace) -> int:
