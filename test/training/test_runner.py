@@ -32,6 +32,15 @@ CONFIG = TrainingConfig(
 )
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Threads of a network this small wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def pools():
     return build_pools(CONFIG.data, None, seed=0, held_out=False)
