@@ -34,7 +34,11 @@ _TRACKER, _PUBLISHER = "tracker_node", "video_publisher"
 _START_LIMIT = 180.0
 _FRAME_LIMIT = 30.0
 _LAST_FRAME_LIMIT = 3.0
-_TRACKER_SUBSCRIPTIONS = 2
+# To the publisher's topics: the tracker's to image and camera_info, the recorder's to camera_info;
+# where the source knows the truth, the recorder's to that as well.
+_SUBSCRIPTIONS = 3
+# Both ends of a connection find each other one after the other: the first image must not be lost.
+_START_DELAY = 0.5
 _RELIABLE_IMAGES = {"qos_overrides./image.subscription.reliability": "reliable"}
 
 
@@ -83,7 +87,11 @@ def record(args: argparse.Namespace, spec: str, source: Source) -> Recording:
     tracker = {"model": args.model, "checkpoint": args.checkpoint or ""}
     if not make_room_for_images():
         tracker.update(_RELIABLE_IMAGES)
-    publisher = {"source": spec, "wait_for_subscribers": _TRACKER_SUBSCRIPTIONS}
+    publisher = {
+        "source": spec,
+        "wait_for_subscribers": _SUBSCRIPTIONS + int(source.has_truth),
+        "start_delay": _START_DELAY,
+    }
     with Children(args.out / "log") as children:
         alive = {_TRACKER}
 
