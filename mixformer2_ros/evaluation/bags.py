@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mixformer2_ros.annotations import read_numbers
 from mixformer2_ros.evaluation import datasets
 from mixformer2_ros.evaluation.extras import require
 from mixformer2_ros.evaluation.playback import TrackerLike
-from mixformer2_ros.evaluation.results import SequenceResult, read_numbers
+from mixformer2_ros.evaluation.results import SequenceResult
 from mixformer2_ros.ros.images import ImageError
 from mixformer2_ros.tracking.frame import Frame
 from mixformer2_ros.tracking.tracker import Tracker
@@ -221,7 +222,7 @@ def read_truth(bag: BagReader, source: str) -> TruthOf:
 
     Raises:
         BagError: There is neither such a topic nor such a file, or the topic is empty.
-        ResultError: The file cannot be read.
+        AnnotationError: The file cannot be read.
     """
     path = Path(source)
     if source not in bag.topics and path.is_file():

@@ -14,17 +14,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.evaluation.results import ResultError, read_numbers
-from mixformer2_ros.evaluation.splits import (
+from mixformer2_ros.annotations import (
+    AnnotationError,
+    got10k_labels,
+    lasot_labels,
+    list_images,
+    natural_key,
+    read_flags,
+    read_numbers,
+)
+from mixformer2_ros.splits import (
     LASOT_ATTRIBUTES,
-    LASOT_TEST,
+    LASOT_TEST_NAMES,
     OTB_ATTRIBUTES,
     OTB_RANGES,
     UAV123_ATTRIBUTES,
     UAV123_PARTS,
 )
-
-_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 class DatasetError(ValueError):
@@ -147,42 +153,16 @@ def open_dataset(kind: str, path: str | os.PathLike[str]) -> list[Sequence]:
         raise DatasetError(f"{root}: no such folder; give the folder the data set was unpacked to")
     try:
         sequences = sorted(_OPENERS[kind](root), key=lambda sequence: natural_key(sequence.name))
-    except ResultError as error:
+    except AnnotationError as error:
         raise DatasetError(str(error)) from error
     if not sequences:
         raise DatasetError(f"{root}: no sequence found; expected {_EXPECTED[kind]}")
     return sequences
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Return the images of a folder in the order of the numbers in their names.
-
-    Raises:
-        DatasetError: The folder is missing or has none.
-    """
-    names = os.listdir(folder) if folder.is_dir() else []
-    images = [n for n in names if Path(n).suffix.lower() in _IMAGES and not n.startswith(".")]
-    if not images:
-        raise DatasetError(f"{folder}: no images; unpack the frames of this sequence")
-    return [folder / name for name in sorted(images, key=natural_key)]
-
-
-def natural_key(name: str) -> list[str | int]:
-    """Return a sort key that puts `img10` after `img9`."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)]
-
-
 def _subfolders(root: Path) -> list[Path]:
     folders = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
     return sorted(folders, key=lambda path: natural_key(path.name))
-
-
-def _flags(path: Path) -> NDArray[np.bool_] | None:
-    """Read 0/1 labels, in one line (LaSOT) or one a line (GOT-10k); None without the file."""
-    if not path.is_file():
-        return None
-    return np.array(path.read_text().replace(",", " ").split(), np.float64) > 0
 
 
 def _attributes(names: tuple[str, ...], *candidates: Path) -> frozenset[str]:
@@ -212,7 +192,7 @@ def _plain(folder: Path, names: tuple[str, ...] = ()) -> Iterator[Sequence]:
         attributes = _attributes(
             names, folder / "attributes.txt", folder.parent / "att" / f"{folder.name}.txt"
         )
-        hidden = _flags(folder / "absence.label")
+        hidden = read_flags(folder / "absence.label")
         yield make_sequence(
             name, frames, read_numbers(path, 4), hidden=hidden, attributes=attributes
         )
@@ -234,13 +214,11 @@ def _lasot_like(root: Path, keep: Callable[[str], bool]) -> Iterator[Sequence]:
         name = folder.name
         if not keep(name):
             continue
-        labels = [_flags(folder / f"{label}.txt") for label in ("full_occlusion", "out_of_view")]
-        present = [label for label in labels if label is not None]
         yield make_sequence(
             name,
             list_images(folder / "img"),
             read_numbers(truth_file, 4),
-            hidden=np.logical_or.reduce(present) if present else None,
+            hidden=lasot_labels(folder),
             attributes=_attributes(
                 LASOT_ATTRIBUTES,
                 folder / "attributes.txt",
@@ -252,8 +230,7 @@ def _lasot_like(root: Path, keep: Callable[[str], bool]) -> Iterator[Sequence]:
 
 
 def _lasot(root: Path) -> Iterator[Sequence]:
-    test = {f"{group}-{i}" for group, numbers in LASOT_TEST.items() for i in numbers}
-    return _lasot_like(root, test.__contains__)
+    return _lasot_like(root, LASOT_TEST_NAMES.__contains__)
 
 
 def _lasot_ext(root: Path) -> Iterator[Sequence]:
@@ -275,18 +252,14 @@ def _got10k(root: Path) -> Iterator[Sequence]:
         facts = _got10k_facts(folder / "meta_info.ini")
         size = [int(number) for number in re.findall(r"\d+", facts.get("resolution", ""))]
         rate = re.match(r"[\d.]+", facts.get("anno_fps", ""))
-        labels = {label: _flags(folder / f"{label}.label") for label in ("absence", "cut_by_image")}
-        cover = _label_numbers(folder / "cover.label")
-        hidden = None
-        if len(truth) > 1:
-            marks = [labels["absence"], None if cover is None else cover == 0]
-            present = [mark for mark in marks if mark is not None]
-            hidden = np.logical_or.reduce(present) if present else None
+        labels = {
+            label: read_flags(folder / f"{label}.label") for label in ("absence", "cut_by_image")
+        }
         yield make_sequence(
             name,
             list_images(folder),
             truth,
-            hidden=hidden,
+            hidden=got10k_labels(folder) if len(truth) > 1 else None,
             attributes=[
                 label for label, flags in labels.items() if flags is not None and flags.any()
             ],
@@ -300,10 +273,6 @@ def _got10k_facts(path: Path) -> dict[str, str]:
         return {}
     pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
     return {key.strip(): value.strip() for key, value in pairs}
-
-
-def _label_numbers(path: Path) -> NDArray[np.float64] | None:
-    return read_numbers(path, 1)[:, 0] if path.is_file() else None
 
 
 def _trackingnet(root: Path) -> Iterator[Sequence]:

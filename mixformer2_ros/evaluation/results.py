@@ -29,6 +29,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixformer2_ros.annotations import AnnotationError, read_numbers
+
 Layout = Literal["flat", "got10k"]
 """The published layouts of a tracker's results."""
 
@@ -109,34 +111,6 @@ class SequenceResult:
             frame_size=frame_size,
             meta=meta or {},
         )
-
-
-def read_numbers(path: Path, columns: int) -> NDArray[np.float64]:
-    """Read a text file of numbers, separated by commas, tabs or spaces.
-
-    Args:
-        path: Text file; empty lines are skipped, `NaN` is a number.
-        columns: Numbers in each line.
-
-    Returns:
-        (N, columns) float64.
-
-    Raises:
-        ResultError: The file is missing, or a line has other than `columns` numbers.
-    """
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultError(f"{path}: cannot be read: {error}") from error
-    rows = [row.split() for row in text.replace(",", " ").splitlines()]
-    for line, row in enumerate(rows, 1):
-        if row and len(row) != columns:
-            raise ResultError(f"{path}: line {line} has {len(row)} numbers, not {columns}")
-    try:
-        numbers = np.array([float(word) for row in rows for word in row], np.float64)
-    except ValueError as error:
-        raise ResultError(f"{path}: {error}; expected {columns} numbers a line") from error
-    return numbers.reshape(-1, columns)
 
 
 def format_numbers(rows: ArrayLike) -> str:
@@ -233,7 +207,7 @@ class ResultStore:
                 f"{self.root}: no result of tracker {tracker!r} on sequence {sequence!r} (but on "
                 f"{len(self.sequences(tracker))} others): run the evaluation to its end"
             )
-        boxes = read_numbers(path, 4)
+        boxes = _read_numbers(path, 4)
         stem = self._side_stem(path, sequence)
         sides = {
             name: _read_side(self._existing_side(path, stem, ending), len(boxes))
@@ -351,13 +325,20 @@ def _write_or_remove(stem: Path, ending: str, values: NDArray[np.float64]) -> No
         write_text(path, format_numbers(values))
 
 
+def _read_numbers(path: Path, columns: int) -> NDArray[np.float64]:
+    try:
+        return read_numbers(path, columns)
+    except AnnotationError as error:
+        raise ResultError(str(error)) from error
+
+
 def _read_side(path: Path, count: int) -> NDArray[np.float64]:
     """Read one number a frame; of several repetitions (GOT-10k) the first column counts."""
     if not path.is_file():
         return np.full(count, np.nan)
     first = path.read_text().split("\n", 1)[0]
     columns = max(len(first.replace(",", " ").split()), 1)
-    values = read_numbers(path, columns)[:, 0]
+    values = _read_numbers(path, columns)[:, 0]
     if len(values) != count:
         raise ResultError(f"{path}: {len(values)} lines for {count} boxes; delete it or run again")
     return values

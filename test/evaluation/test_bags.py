@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("rosbags", reason="needs the extra 'bags'")
 
+from mixformer2_ros.annotations import AnnotationError
 from mixformer2_ros.evaluation.bag_maker import (
     DETECTION_TOPIC,
     FIRST_STAMP_NS,
@@ -31,7 +32,6 @@ from mixformer2_ros.evaluation.bags import (
     track_bag,
 )
 from mixformer2_ros.evaluation.datasets import make_sequence
-from mixformer2_ros.evaluation.results import ResultError
 from mixformer2_ros.inference.engine import Locations
 from mixformer2_ros.model.variants import SMALL
 from mixformer2_ros.sources import SourceFrame
@@ -186,7 +186,7 @@ def test_truth_that_is_not_there_is_an_error(bag_path, tmp_path):
         run(bag_path, truth="/nothing")
     bad = tmp_path / "bad.txt"
     bad.write_text("1,2,3\n")
-    with pytest.raises(ResultError, match="3 numbers"):
+    with pytest.raises(AnnotationError, match="3 numbers"):
         run(bag_path, truth=str(bad))
     elsewhere = tmp_path / "elsewhere.txt"
     elsewhere.write_text("5,1,2,3,4\n")

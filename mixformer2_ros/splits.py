@@ -78,6 +78,11 @@ LASOT_TEST: dict[str, tuple[int, ...]] = {
 }
 """Numbers of the 280 test sequences of LaSOT in each class (protocol II, arXiv 1809.07845)."""
 
+LASOT_TEST_NAMES = frozenset(
+    f"{group}-{number}" for group, numbers in LASOT_TEST.items() for number in numbers
+)
+"""Names of the 280 test sequences of LaSOT; all others are for training."""
+
 UAV123_PARTS: dict[str, tuple[tuple[int, int], ...]] = {
     "bird1": ((1, 253), (775, 1477), (1573, 2437)),
     "car1": ((1, 751), (751, 1627), (1627, 2629)),
