@@ -14,6 +14,9 @@ rewrites of the published network leave its result as it is and halve its work:
 
 Constants are folded in float64: the input's normalisation into the patch embedding, its bias into
 the position embeddings, the attention's scale into the queries' weights.
+
+Products of matrices and layer normalisations are named after the parameters they apply, such as
+"backbone.blocks.0.mlp.fc1", the same in both graphs: what is known of them is kept under that name.
 """
 
 from __future__ import annotations
@@ -126,7 +129,7 @@ class _Writer:
             query, keys, values = self._query_key_value(
                 self._norm(tokens, _block(i, "norm1")), i, (f"keys_{i}", f"values_{i}")
             )
-            tokens = self._rest_of_block(tokens, self._attend(query, keys, values), i)
+            tokens = self._rest_of_block(tokens, self._attend(query, keys, values, i), i)
         self._norm(tokens, _block(v.depth - 1, "norm1"), output="tokens")
         images = [
             helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", size, size, 3])
@@ -148,7 +151,7 @@ class _Writer:
             query, keys, values = self._query_key_value(self._norm(tokens, _block(i, "norm1")), i)
             keys = self._op("Concat", [f"keys_{i}", keys], axis=2)
             values = self._op("Concat", [f"values_{i}", values], axis=2)
-            tokens = self._rest_of_block(tokens, self._attend(query, keys, values), i)
+            tokens = self._rest_of_block(tokens, self._attend(query, keys, values, i), i)
         self._heads(self._last_block(tokens))
         crop = helper.make_tensor_value_info(CROP_INPUT, TensorProto.UINT8, ["N", size, size, 3])
         shapes: tuple[list[str | int], ...] = (["N", 4], ["N"], ["N", 4, v.bins])
@@ -184,7 +187,8 @@ class _Writer:
         pixels = self._op("Cast", [patches], to=TensorProto.FLOAT)
         # (out, channel, row, column) to the order of values in a patch: row, column, channel.
         product = weight.transpose(2, 3, 1, 0).reshape(-1, v.width)
-        tokens = self._op("MatMul", [pixels, self._floats(product)])
+        label = f"backbone.patch_embed.proj.{image}"
+        tokens = self._op("MatMul", [pixels, self._floats(product)], name=label)
         return self._op("Add", [tokens, self._floats(offsets)])
 
     def _patch_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -209,15 +213,21 @@ class _Writer:
         """Queries, keys and values, each (N, heads, tokens, C / heads)."""
         # Three products run faster than one and a split: no runtime splits without a copy.
         weights, biases = self._attention_weights(block)
+        labels = [_block(block, f"attn.{part}") for part in ("query", "key", "value")]
         return [
-            self._split_heads(self._affine(normed, weight, bias), name)
-            for weight, bias, name in zip(weights, biases, (None, *outputs), strict=True)
+            self._split_heads(self._affine(normed, weight, bias, label), name)
+            for weight, bias, label, name in zip(
+                weights, biases, labels, (None, *outputs), strict=True
+            )
         ]
 
-    def _attend(self, query: str, keys: str, values: str) -> str:
+    def _attend(self, query: str, keys: str, values: str, block: int) -> str:
         turned = self._op("Transpose", [keys], perm=[0, 1, 3, 2])
-        weights = self._op("Softmax", [self._op("MatMul", [query, turned])], axis=-1)
-        return self._merge_heads(self._op("MatMul", [weights, values]))
+        scores = self._op("MatMul", [query, turned], name=_block(block, "attn.scores"))
+        weights = self._op("Softmax", [scores], axis=-1)
+        return self._merge_heads(
+            self._op("MatMul", [weights, values], name=_block(block, "attn.mix"))
+        )
 
     def _rest_of_block(self, tokens: str, mixed: str, block: int) -> str:
         """Projection, residuals and MLP, after the attention."""
@@ -240,13 +250,21 @@ class _Writer:
         by_head = weights.reshape(3, v.heads, self._head_width, v.width)
         own = self._norm(tokens, _block(block, "norm1"))
 
-        query = self._split_heads(self._affine(self._last_four(own), weights[0], biases[0]))
-        query = self._op("MatMul", [query, self._floats(by_head[1])])
+        label = _block(block, "attn.query")
+        query = self._affine(self._last_four(own), weights[0], biases[0], label)
+        query = self._split_heads(query)
+        label = _block(block, "attn.key")
+        query = self._op("MatMul", [query, self._floats(by_head[1])], name=label)
         query = self._op("Reshape", [query, self._integers(0, 4 * v.heads, v.width)])
         # Templates and search apart: two products cost less than joining their tokens.
+        parts = {"templates": seen, "search": own}
         scores = [
-            self._op("MatMul", [query, self._op("Transpose", [part], perm=[0, 2, 1])])
-            for part in (seen, own)
+            self._op(
+                "MatMul",
+                [query, self._op("Transpose", [part], perm=[0, 2, 1])],
+                name=_block(block, f"attn.scores.{kind}"),
+            )
+            for kind, part in parts.items()
         ]
         attention = self._op("Softmax", [self._op("Concat", scores, axis=-1)], axis=-1)
         counts = self._integers(2 * v.template_tokens, v.search_tokens + 4)
@@ -254,15 +272,17 @@ class _Writer:
         mixed = self._op(
             "Add",
             [
-                self._op("MatMul", [share, part])
-                for share, part in zip(shares, (seen, own), strict=True)
+                self._op("MatMul", [share, part], name=_block(block, f"attn.mix.{kind}"))
+                for share, (kind, part) in zip(shares, parts.items(), strict=True)
             ],
         )
         mixed = self._op("Reshape", [mixed, self._integers(0, v.heads, 4, v.width)])
-        values = self._op("MatMul", [mixed, self._floats(by_head[2].transpose(0, 2, 1))])
+        product = self._floats(by_head[2].transpose(0, 2, 1))
+        values = self._op("MatMul", [mixed, product], name=_block(block, "attn.value"))
         projection = self._weight(_block(block, "attn.proj.weight"))
         bias = self._weight(_block(block, "attn.proj.bias")) + projection @ biases[2]
-        projected = self._affine(self._merge_heads(values), projection, bias)
+        label = _block(block, "attn.proj")
+        projected = self._affine(self._merge_heads(values), projection, bias, label)
         return self._mlp(self._op("Add", [self._last_four(tokens), projected]), block)
 
     def _heads(self, tokens: str) -> None:
@@ -293,11 +313,12 @@ class _Writer:
         return np.asarray(self._state[name], np.float64)
 
     def _linear(self, tokens: str, name: str) -> str:
-        return self._affine(tokens, self._weight(f"{name}.weight"), self._weight(f"{name}.bias"))
+        weight, bias = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")
+        return self._affine(tokens, weight, bias, name)
 
-    def _affine(self, tokens: str, weight: NDArray, bias: NDArray) -> str:
+    def _affine(self, tokens: str, weight: NDArray, bias: NDArray, label: str) -> str:
         """Apply `weight` (out, in) and `bias` (out,) to every token."""
-        product = self._op("MatMul", [tokens, self._floats(weight.T)])
+        product = self._op("MatMul", [tokens, self._floats(weight.T)], name=label)
         return self._op("Add", [product, self._floats(bias)])
 
     def _norm(
@@ -305,7 +326,11 @@ class _Writer:
     ) -> str:
         parameters = [self._floats(self._weight(f"{name}.{kind}")) for kind in ("weight", "bias")]
         return self._op(
-            "LayerNormalization", [tokens, *parameters], axis=-1, epsilon=epsilon, name=output
+            "LayerNormalization",
+            [tokens, *parameters],
+            axis=-1,
+            epsilon=epsilon,
+            name=output or name,
         )
 
     def _split_heads(self, tokens: str, output: str | None = None) -> str:
