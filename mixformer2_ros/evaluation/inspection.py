@@ -208,7 +208,7 @@ class _WitnessedEngine:
         crops: NDArray[np.uint8],
     ) -> Locations:
         self._locations = self._engine.locate([memory for memory, _ in memories], crops)
-        self._templates, self._crop = memories[0][1], crops[0]
+        self._templates, self._crop = memories[0][1], crops[0].copy()
         return self._locations
 
     def inspection(self, index: int, result: TrackResult) -> Inspection:

@@ -70,7 +70,8 @@ class Engine(Protocol):
 
         Args:
             memories: N memories of this engine.
-            crops: (N, S, S, 3) RGB search crops, S = `variant.search_size`.
+            crops: (N, S, S, 3) RGB search crops, S = `variant.search_size`. The caller writes the
+                next ones into the same memory.
 
         Raises:
             ValueError: A shape or dtype is wrong.

@@ -96,11 +96,11 @@ class PackedFrame:
         """View of the half-open rectangle."""
         return self._pixels[y1:y2, x1:x2]
 
-    def to_rgb(self, pixels: Pixels) -> NDArray[np.uint8]:
+    def to_rgb(self, pixels: Pixels, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """RGB of a region, before or after a resize."""
         if self._code is None:
             return pixels
-        return np.asarray(cv2.cvtColor(pixels, self._code), dtype=np.uint8)
+        return np.asarray(cv2.cvtColor(pixels, self._code, dst=out), dtype=np.uint8)
 
 
 class StretchedFrame:
@@ -127,9 +127,9 @@ class StretchedFrame:
         stretched = (self._values[y1:y2, x1:x2].astype(np.float32) - low) * (255.0 / (high - low))
         return np.rint(np.clip(stretched, 0.0, 255.0)).astype(np.uint8)
 
-    def to_rgb(self, pixels: Pixels) -> NDArray[np.uint8]:
+    def to_rgb(self, pixels: Pixels, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """RGB of a region, before or after a resize."""
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB, dst=out), dtype=np.uint8)
 
     def _stretch(self) -> tuple[float, float]:
         if self._limits is None:
@@ -176,7 +176,7 @@ class ConvertedFrame:
         rgb = self._convert(left, top, right, bottom)
         return rgb[y1 - top : y2 - top, x1 - left : x2 - left]
 
-    def to_rgb(self, pixels: Pixels) -> NDArray[np.uint8]:
+    def to_rgb(self, pixels: Pixels, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """The pixels themselves: regions are RGB already."""
         return pixels
 
@@ -207,9 +207,9 @@ class CompressedFrame:
         """
         return _decoded_frames.get(self)[y1:y2, x1:x2]
 
-    def to_rgb(self, pixels: Pixels) -> NDArray[np.uint8]:
+    def to_rgb(self, pixels: Pixels, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """RGB of a region, before or after a resize."""
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=out), dtype=np.uint8)
 
     def decode(self) -> NDArray[np.uint8]:
         """Decode the whole image to BGR (H, W, 3) uint8, ignoring any EXIF orientation.

@@ -43,7 +43,33 @@ def search_window(box: Sequence[float], factor: float) -> Window:
     return Window(round(x + 0.5 * w - 0.5 * side), round(y + 0.5 * h - 0.5 * side), side)
 
 
-def crop(frame: Frame, window: Window, size: int) -> NDArray[np.uint8]:
+class Scratch:
+    """Memory that crops pass through on their way, kept from one to the next. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, NDArray[np.uint8]] = {}
+
+    def take(self, name: str, shape: Sequence[int]) -> NDArray[np.uint8]:
+        """Return a uint8 array of a shape; what it holds is undefined.
+
+        Args:
+            name: Use of the memory; the next array of that name takes its place.
+            shape: Shape of the array.
+        """
+        size = math.prod(shape)
+        block = self._blocks.get(name)
+        if block is None or block.size < size:
+            block = self._blocks[name] = np.empty(size, np.uint8)
+        return block[:size].reshape(shape)
+
+
+def crop(
+    frame: Frame,
+    window: Window,
+    size: int,
+    out: NDArray[np.uint8] | None = None,
+    scratch: Scratch | None = None,
+) -> NDArray[np.uint8]:
     """Cut a window out of a frame and resize it, with zeros outside the image.
 
     The pixels are the published ones: bilinear, and the image's last column and row count as
@@ -53,18 +79,30 @@ def crop(frame: Frame, window: Window, size: int) -> NDArray[np.uint8]:
         frame: The image.
         window: The square to cut, in pixels of the image.
         size: Side of the result in pixels.
+        out: (size, size, 3) uint8, contiguous, takes the result; None makes a new array.
+        scratch: Memory to use in between; None makes new one.
 
     Returns:
-        (size, size, 3) uint8 RGB.
+        (size, size, 3) uint8 RGB: `out`, if that is given.
     """
+    out = np.empty((size, size, 3), np.uint8) if out is None else out
+    scratch = scratch or Scratch()
     left, top, side = window
     x1, y1 = max(left, 0), max(top, 0)
     x2, y2 = min(left + side, frame.width - 1), min(top + side, frame.height - 1)
     if x2 <= x1 or y2 <= y1:
-        return np.zeros((size, size, 3), np.uint8)
+        out.fill(0)
+        return out
     pixels = frame.region(x1, y1, x2, y2)
+    channels = pixels.shape[2:]
     if (x2 - x1, y2 - y1) != (side, side):
-        padded = np.zeros((side, side, *pixels.shape[2:]), pixels.dtype)
+        padded = scratch.take("padded", (side, side, *channels))
+        padded.fill(0)
         padded[y1 - top : y2 - top, x1 - left : x2 - left] = pixels
         pixels = padded
-    return frame.to_rgb(cv2.resize(pixels, (size, size)))
+    resized = scratch.take("resized", (size, size, *channels))
+    cv2.resize(pixels, (size, size), dst=resized)
+    rgb = frame.to_rgb(resized, out)
+    if rgb is not out:
+        np.copyto(out, rgb)
+    return out

@@ -51,14 +51,16 @@ class Frame(Protocol):
         """
         ...
 
-    def to_rgb(self, pixels: NDArray) -> NDArray[np.uint8]:
+    def to_rgb(self, pixels: NDArray, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Convert what `region` gave, before or after a resize.
 
         Args:
             pixels: (h, w[, channels]) array in the layout of `region`.
+            out: (h, w, 3) uint8 that a conversion may write to.
 
         Returns:
-            (h, w, 3) uint8 RGB.
+            (h, w, 3) uint8 RGB: `pixels` themselves where nothing is to be converted, else `out`,
+            if that is given.
         """
         ...
 
@@ -89,7 +91,7 @@ class ArrayFrame:
         """Return a view of the half-open rectangle, see `Frame.region`."""
         return self._image[y1:y2, x1:x2]
 
-    def to_rgb(self, pixels: NDArray) -> NDArray[np.uint8]:
+    def to_rgb(self, pixels: NDArray, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Return the pixels unchanged: they are RGB already."""
         return pixels
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.tracking.config import TrackerConfig
+from mixformer2_ros.tracking.crops import Scratch
 from mixformer2_ros.tracking.frame import Frame, as_frame
 from mixformer2_ros.tracking.target import Target
 from mixformer2_ros.tracking.types import TrackResult
@@ -40,6 +41,7 @@ class MultiTracker:
         self._engine = engine
         self._config = config or TrackerConfig()
         self._targets: dict[str, Target] = {}
+        self._scratch = Scratch()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -125,12 +127,10 @@ class MultiTracker:
             target.search(frame, stamp)
             for target, (_, frame, stamp) in zip(targets, jobs, strict=True)
         ]
-        crops = np.stack(
-            [
-                target.search_crop(frame, search)
-                for target, search, (_, frame, _) in zip(targets, searches, jobs, strict=True)
-            ]
-        )
+        side = self._engine.variant.search_size
+        crops = self._scratch.take("crops", (len(jobs), side, side, 3))
+        for target, search, (_, frame, _), out in zip(targets, searches, jobs, crops, strict=True):
+            target.search_crop(frame, search, out, self._scratch)
         started = time.perf_counter()
         found = self._engine.locate([target.memory for target in targets], crops)
         self.inference_time = time.perf_counter() - started

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.tracking.config import TrackerConfig
-from mixformer2_ros.tracking.crops import Window, crop, search_window
+from mixformer2_ros.tracking.crops import Scratch, Window, crop, search_window
 from mixformer2_ros.tracking.frame import Frame
 from mixformer2_ros.tracking.geometry import Box, checked_box, clip_box
 from mixformer2_ros.tracking.motion import MotionFilter, StampClock
@@ -135,9 +135,15 @@ class Target:
             box, scale = self._likely_place(self._clock.step(stamp, self._period))
         return Search(search_window(box, self._factor * scale), box.cx, box.cy)
 
-    def search_crop(self, frame: Frame, search: Search) -> NDArray[np.uint8]:
-        """Return the network's (S, S, 3) uint8 RGB view of a search region."""
-        return crop(frame, search.window, self._variant.search_size)
+    def search_crop(
+        self,
+        frame: Frame,
+        search: Search,
+        out: NDArray[np.uint8] | None = None,
+        scratch: Scratch | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return the network's (S, S, 3) uint8 RGB view of a search region; see `crop`."""
+        return crop(frame, search.window, self._variant.search_size, out, scratch)
 
     def observe(
         self,

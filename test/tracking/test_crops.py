@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import tracemalloc
+
+import cv2
 import numpy as np
 import pytest
 
-from mixformer2_ros.tracking.crops import Window, crop, search_window
+from mixformer2_ros.ros.images import PackedFrame
+from mixformer2_ros.tracking.crops import Scratch, Window, crop, search_window
 from mixformer2_ros.tracking.frame import ArrayFrame
 
 
@@ -21,7 +25,7 @@ class RecordingFrame(ArrayFrame):
         self.regions.append((x1, y1, x2, y2))
         return super().region(x1, y1, x2, y2)
 
-    def to_rgb(self, pixels: np.ndarray) -> np.ndarray:
+    def to_rgb(self, pixels: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         self.converted.append(pixels.shape)
         return pixels[..., ::-1]
 
@@ -32,7 +36,7 @@ class GreyFrame:
     def region(self, x1: int, y1: int, x2: int, y2: int) -> np.ndarray:
         return np.full((y2 - y1, x2 - x1), 77, np.uint8)
 
-    def to_rgb(self, pixels: np.ndarray) -> np.ndarray:
+    def to_rgb(self, pixels: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         return np.repeat(pixels[..., None], 3, axis=2)
 
 
@@ -45,6 +49,40 @@ def test_crops_are_the_published_ones(golden_dir) -> None:
         assert size / window.side == pytest.approx(resize_factor)
         result = crop(frame, window, int(size))
         np.testing.assert_array_equal(result, cases[f"crop_{index:02d}"], str(index))
+
+
+def test_crops_in_kept_memory_are_the_same(golden_dir) -> None:
+    cases = np.load(golden_dir / "crops.npz")
+    frame, scratch = ArrayFrame(cases["image"]), Scratch()
+    for index, (*box, factor, size, _) in enumerate(cases["boxes"]):
+        out = np.full((int(size), int(size), 3), 255, np.uint8)
+        result = crop(frame, search_window(box, factor), int(size), out, scratch)
+        assert result is out
+        np.testing.assert_array_equal(out, cases[f"crop_{index:02d}"], str(index))
+
+
+def test_kept_memory_is_taken_again_and_grows() -> None:
+    scratch = Scratch()
+    first = scratch.take("a", (4, 5, 3))
+    assert np.shares_memory(first, scratch.take("a", (2, 3)))
+    assert not np.shares_memory(first, scratch.take("b", (2, 3)))
+    assert scratch.take("a", (100, 3)).shape == (100, 3)
+
+
+@pytest.mark.parametrize("left", [20, -40, 500])
+def test_crops_allocate_nothing_once_there_is_memory(left: int) -> None:
+    """At most what NumPy's views and Python's numbers take, far from a crop's 37 kB."""
+    image = np.full((240, 320, 3), 9, np.uint8)
+    frame, scratch = PackedFrame(image, cv2.COLOR_BGR2RGB, image.nbytes), Scratch()
+    out = np.empty((112, 112, 3), np.uint8)
+    crop(frame, Window(-300, -300, 400), 112, out, scratch)
+    tracemalloc.start()
+    try:
+        crop(frame, Window(left, 30, 100), 112, out, scratch)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8_000
 
 
 def test_window_rounds_halves_to_even() -> None:
