@@ -111,8 +111,8 @@ def sincos_position_embedding(width: int, grid: int) -> Tensor:
     return torch.cat([columns, rows], dim=2).flatten(0, 1)[None].float()
 
 
-class Backbone(nn.Module):
-    """Tokens in, tokens out: the full forward, and its two cached halves.
+class TokenMixer(nn.Module):
+    """What MixFormerV2 and its teacher share: embeddings of the crops, and the blocks.
 
     Args:
         variant: Sizes of the network.
@@ -135,10 +135,9 @@ class Backbone(nn.Module):
             sincos_position_embedding(width, variant.search_size // variant.patch),
             requires_grad=False,
         )
-        self.reg_tokens = nn.Parameter(torch.randn(1, PREDICTION_TOKENS, width) * 0.02)
-        self.pos_embed_reg = nn.Parameter(torch.randn(1, PREDICTION_TOKENS, width) * 0.02)
 
-    def _layers(self) -> list[Block]:
+    def layers(self) -> list[Block]:
+        """Return the blocks, the first one first."""
         return cast("list[Block]", list(self.blocks))
 
     def embed_templates(self, template: Tensor, online_template: Tensor) -> Tensor:
@@ -149,10 +148,8 @@ class Backbone(nn.Module):
         return torch.cat(tokens, dim=1)
 
     def embed_search(self, search: Tensor) -> Tensor:
-        """Tokens (B, N_search + 4, C) of search images (B, 3, S, S), prediction tokens last."""
-        tokens = self.patch_embed(search) + self.pos_embed_s
-        prediction = (self.reg_tokens + self.pos_embed_reg).expand(len(tokens), -1, -1)
-        return torch.cat([tokens, prediction], dim=1)
+        """Tokens (B, N_search, C) of search images (B, 3, S, S)."""
+        return self.patch_embed(search) + self.pos_embed_s
 
     def forward(self, template: Tensor, online_template: Tensor, search: Tensor) -> list[Tensor]:
         """Full forward.
@@ -164,7 +161,7 @@ class Backbone(nn.Module):
 
         Returns:
             The output (B, N, C) of every block; token order: template, online template, search,
-            4 prediction tokens (left, right, top, bottom).
+            and whatever `embed_search` adds to it.
         """
         tokens = torch.cat(
             [self.embed_templates(template, online_template), self.embed_search(search)], dim=1
@@ -175,6 +172,28 @@ class Backbone(nn.Module):
             outputs.append(tokens)
         return outputs
 
+
+class Backbone(TokenMixer):
+    """Tokens in, tokens out: the full forward, and its two cached halves.
+
+    The full forward's search tokens are followed by 4 prediction tokens (left, right, top, bottom).
+
+    Args:
+        variant: Sizes of the network.
+    """
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__(variant)
+        width = variant.width
+        self.reg_tokens = nn.Parameter(torch.randn(1, PREDICTION_TOKENS, width) * 0.02)
+        self.pos_embed_reg = nn.Parameter(torch.randn(1, PREDICTION_TOKENS, width) * 0.02)
+
+    def embed_search(self, search: Tensor) -> Tensor:
+        """Tokens (B, N_search + 4, C) of search images (B, 3, S, S), prediction tokens last."""
+        tokens = super().embed_search(search)
+        prediction = (self.reg_tokens + self.pos_embed_reg).expand(len(tokens), -1, -1)
+        return torch.cat([tokens, prediction], dim=1)
+
     def encode_templates(self, template: Tensor, online_template: Tensor) -> list[KeyValue]:
         """Return every block's keys and values of both templates, encoded jointly.
 
@@ -184,7 +203,7 @@ class Backbone(nn.Module):
         """
         tokens = self.embed_templates(template, online_template)
         memory = []
-        *layers, last = self._layers()
+        *layers, last = self.layers()
         for block in layers:
             tokens, seen = block.encode(tokens)
             memory.append(seen)
@@ -198,7 +217,7 @@ class Backbone(nn.Module):
         tokens only. Both are exact.
         """
         tokens = self.embed_search(search)
-        *layers, last = self._layers()
+        *layers, last = self.layers()
         for block, seen in zip(layers, memory[:-1], strict=True):
             tokens = block.locate(tokens, seen)
         return last.locate(tokens, memory[-1], leaving=PREDICTION_TOKENS)
