@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mixformer2_ros.model.heads import expected_edges
+from mixformer2_ros.training.distributed import global_count
 from mixformer2_ros.training.network import TrainingOutput
 
 
@@ -108,11 +109,12 @@ def token_losses(
     far = boxes[:, None, 2:] - centres
     distances = torch.cat([near, far], dim=-1)
     truth = (distances.min(dim=-1).values > 0) & present[:, None]
-    weight = truth / truth.sum().clamp_min(1) + ~truth / (~truth).sum().clamp_min(1)
+    inside_count, outside_count = global_count(truth.sum()), global_count((~truth).sum())
+    weight = truth / inside_count + ~truth / outside_count
     loss = F.binary_cross_entropy_with_logits(inside, truth.float(), reduction="none")
     classification = (loss * weight).sum() / 2
     error = F.smooth_l1_loss(offsets, distances, beta=0.02, reduction="none").mean(dim=-1)
-    return classification, (error * truth).sum() / truth.sum().clamp_min(1)
+    return classification, (error * truth).sum() / inside_count
 
 
 def total_loss(
@@ -130,7 +132,7 @@ def total_loss(
     Returns:
         The loss, and its parts with the mean IoU of the final boxes, detached, for the log.
     """
-    found = present.float() / present.sum().clamp_min(1)
+    found = present.float() / global_count(present.sum())
     total = output.score.new_zeros(())
     parts: dict[str, Tensor] = {}
     for layer in output.layers:

@@ -1,6 +1,6 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Muon for the matrices of the transformer, AdamW for everything else.
+"""AdamW as published, or Muon for the matrices of the transformer and AdamW for the rest.
 
 Muon (K. Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix. Here it
 works on blocks of rows: one attention head, or a fixed number of rows, which costs far less.
@@ -8,16 +8,18 @@ works on blocks of rows: one attention head, or a fixed number of rows, which co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.model.attention import Attention
+from mixformer2_ros.model.backbone import Mlp, PatchEmbedding
+from mixformer2_ros.model.heads import BoxHead, ScoreHead
 from mixformer2_ros.training.config import OptimiserConfig
-from mixformer2_ros.training.network import TrainingNetwork
-from mixformer2_ros.training.parts import blocks_of, box_layers, score_layers
+from mixformer2_ros.training.stages.stage import Stage
 
 _ROWS = 128
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -84,54 +86,98 @@ class Muon(torch.optim.Optimizer):
                 parameter.add_(update, alpha=-group["lr"] * scale)
 
 
-def build_optimisers(
-    network: TrainingNetwork, config: OptimiserConfig
-) -> list[torch.optim.Optimizer]:
-    """Share the parameters out between Muon and AdamW; each group's "peak" is its highest rate."""
-    model: MixFormerV2 = network.model
-    by_head: list[Tensor] = []
-    by_head_columns: list[Tensor] = []
-    by_rows: list[Tensor] = [box_layers(model).hidden.weight]
-    by_rows.append(score_layers(model).hidden.weight)
-    for block in blocks_of(model):
-        by_head.append(block.attn.qkv.weight)
-        by_head_columns.append(block.attn.proj.weight)
-        by_rows += [block.mlp.fc1.weight, block.mlp.fc2.weight]
-    attention = blocks_of(model)[0].attn
-    head = attention.proj.in_features // attention.heads
-    rows = min(_ROWS, attention.proj.in_features)
-    muon = Muon(
-        [
-            {"params": by_head, "rows": head, "transposed": False, "peak": config.muon_lr},
-            {"params": by_head_columns, "rows": head, "transposed": True, "peak": config.muon_lr},
-            {"params": by_rows, "rows": rows, "transposed": False, "peak": config.muon_lr},
-        ],
-        lr=config.muon_lr,
+def build_optimisers(stage: Stage, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
+    """Build the optimisers of a stage; each group's "peak" is its highest rate.
+
+    Parameters that must stay as they are (`patch_lr` 0) lose their gradient.
+
+    Args:
+        stage: What to train.
+        config: Kind and rates.
+    """
+    if config.patch_lr == 0:
+        for parameter in _patches(stage):
+            parameter.requires_grad_(False)
+    return _muon(stage, config) if config.kind == "muon" else [_adamw(stage, config)]
+
+
+def _patches(stage: Stage) -> list[Tensor]:
+    """Return the parameters of the student's patch embedding."""
+    embeddings = (part for part in stage.student.modules() if isinstance(part, PatchEmbedding))
+    return [parameter for part in embeddings for parameter in part.parameters()]
+
+
+def _adamw(stage: Stage, config: OptimiserConfig) -> torch.optim.Optimizer:
+    patches = {id(parameter) for parameter in _patches(stage)}
+    groups: dict[str, list[Tensor]] = {"patches": [], "backbone": [], "heads": []}
+    for name, parameter in stage.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        place = "backbone" if ".backbone." in f".{name}" else "heads"
+        groups["patches" if id(parameter) in patches else place].append(parameter)
+    backbone = config.adam_lr * config.backbone
+    patch_lr = backbone if config.patch_lr is None else config.patch_lr
+    peaks = {"patches": patch_lr, "backbone": backbone, "heads": config.adam_lr}
+    members: list[dict[str, Any]] = [
+        {"params": groups[name], "peak": peak} for name, peak in peaks.items() if groups[name]
+    ]
+    return torch.optim.AdamW(
+        members,
+        lr=config.adam_lr,
         weight_decay=config.weight_decay,
+        fused=_on_gpu(stage),
     )
-    patches = list(model.backbone.patch_embed.parameters())
-    for parameter in patches:
-        parameter.requires_grad_(config.patch_lr > 0)
-    taken = {id(parameter) for parameter in [*by_head, *by_head_columns, *by_rows, *patches]}
+
+
+def _on_gpu(stage: Stage) -> bool:
+    return all(parameter.is_cuda for parameter in stage.parameters())
+
+
+def _muon(stage: Stage, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
+    by_head: dict[int, list[Tensor]] = {}
+    by_head_columns: dict[int, list[Tensor]] = {}
+    by_rows: dict[int, list[Tensor]] = {}
+    for part in stage.student.modules():
+        if isinstance(part, Attention):
+            head = part.proj.in_features // part.heads
+            by_head.setdefault(head, []).append(part.qkv.weight)
+            by_head_columns.setdefault(head, []).append(part.proj.weight)
+        elif isinstance(part, (Mlp, BoxHead, ScoreHead)):
+            linear = [layer for layer in part.modules() if isinstance(layer, nn.Linear)]
+            # The last layer of a head is no map between features.
+            for layer in linear if isinstance(part, Mlp) else linear[:1]:
+                rows = math.gcd(_ROWS, layer.out_features)
+                by_rows.setdefault(rows, []).append(layer.weight)
+    blocks = [(by_head, False), (by_head_columns, True), (by_rows, False)]
+    groups: list[dict[str, Any]] = [
+        {"params": trained, "rows": rows, "transposed": transposed, "peak": config.muon_lr}
+        for members, transposed in blocks
+        for rows, weights in members.items()
+        if (trained := [weight for weight in weights if weight.requires_grad])
+    ]
+    muon = Muon(groups, lr=config.muon_lr, weight_decay=config.weight_decay)
+    taken = {id(parameter) for group in groups for parameter in group["params"]}
+    patches = _patches(stage)
+    taken |= {id(parameter) for parameter in patches}
     others = [
         parameter
-        for parameter in network.parameters()
+        for parameter in stage.parameters()
         if parameter.requires_grad and id(parameter) not in taken
     ]
-    groups = [
-        {
-            "params": [parameter for parameter in others if parameter.ndim > 1],
-            "peak": config.adam_lr,
-        },
-        {
-            "params": [parameter for parameter in others if parameter.ndim <= 1],
-            "peak": config.adam_lr,
-            "weight_decay": 0.0,
-        },
+    patch_lr = config.adam_lr if config.patch_lr is None else config.patch_lr
+    matrices = [parameter for parameter in others if parameter.ndim > 1]
+    flat = [parameter for parameter in others if parameter.ndim <= 1]
+    adam_groups: list[dict[str, Any]] = [
+        {"params": matrices, "peak": config.adam_lr},
+        {"params": flat, "peak": config.adam_lr, "weight_decay": 0.0},
     ]
-    if config.patch_lr > 0:
-        groups.append({"params": patches, "peak": config.patch_lr})
+    if patch_lr > 0:
+        adam_groups.append({"params": patches, "peak": patch_lr})
     adam = torch.optim.AdamW(
-        groups, lr=config.adam_lr, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        adam_groups,
+        lr=config.adam_lr,
+        betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
+        fused=_on_gpu(stage),
     )
     return [muon, adam]

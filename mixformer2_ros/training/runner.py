@@ -8,7 +8,6 @@ import copy
 import dataclasses
 import json
 import logging
-import math
 import os
 import time
 from collections.abc import Sequence
@@ -19,12 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mixformer2_ros.model import MixFormerV2
-from mixformer2_ros.model.variants import Variant, get_variant
 from mixformer2_ros.training.calibration import fit_logistic, rescale_score
-from mixformer2_ros.training.config import TrainingConfig, as_dict
+from mixformer2_ros.training.config import TrainingConfig, as_dict, written_variant
 from mixformer2_ros.training.data.dataset import (
     SOURCES,
     Batch,
@@ -33,13 +31,10 @@ from mixformer2_ros.training.data.dataset import (
     batches,
     build_pools,
 )
-from mixformer2_ros.training.initialisation import initialise
-from mixformer2_ros.training.losses import total_loss
-from mixformer2_ros.training.network import TrainingNetwork
 from mixformer2_ros.training.optimiser import build_optimisers
-from mixformer2_ros.training.schedule import current, rate_factor
+from mixformer2_ros.training.schedule import rate_factor
+from mixformer2_ros.training.stages import Stage, build_stage
 from mixformer2_ros.training.validation import answers, validate
-from mixformer2_ros.training.widen import narrowed, widen
 
 _LOG = logging.getLogger(__name__)
 _STATE = "state.pt"
@@ -81,30 +76,27 @@ class Trainer:
 
     Args:
         config: The run.
+        stage: What to train.
         dataset: Training batches.
         budget: When to end.
         out: Folder for state, log and weights; a state in it is resumed.
         device: Torch device name.
-        variant: Sizes of the network that is written; those the configuration names if None.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
+        stage: Stage,
         dataset: TrackingDataset,
         budget: Budget,
         out: Path,
         device: str = "cpu",
-        variant: Variant | None = None,
     ) -> None:
         self.config, self._dataset, self._budget, self._out = config, dataset, budget, out
         self._device = torch.device(device)
-        self._variant = variant or get_variant(config.variant)
-        model = MixFormerV2(trained_variant(config, self._variant))
-        initialise(model, config.seed)
-        self.network = TrainingNetwork(model, config.supervised).to(self._device)
-        self.average = copy.deepcopy(model).requires_grad_(False).eval()
-        self._optimisers = build_optimisers(self.network, config.optimiser)
+        self.stage = stage.to(self._device)
+        self.average = copy.deepcopy(stage.student).requires_grad_(False).eval()
+        self._optimisers = build_optimisers(stage, config.optimiser)
         self.step = 0
         self._elapsed = 0.0
         self._validation: dict[str, Batch] = {}
@@ -144,24 +136,9 @@ class Trainer:
     def _train_step(self, batch: Batch) -> dict[str, Tensor]:
         config, progress = self.config, self.progress
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
-        templates = batch.templates
-        if torch.rand((), generator=generator) < current(config.equal_templates, progress):
-            templates = templates[:, :1]
-        boxes, present = batch.boxes.flatten(0, 1), batch.present.flatten()
-        grid = math.isqrt(self.network.model.backbone.pos_embed_s.shape[1])
-        window = min(current(config.windows, progress), grid)
-        corners = window_corners(boxes, present, window, grid, generator)
-        boxes, present = boxes.to(self._device), present.to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16):
-            output = self.network(
-                templates.to(self._device),
-                batch.searches.to(self._device),
-                corners.to(self._device),
-                window,
-            )
-        loss, parts = total_loss(output, boxes, present, config.loss, progress)
+        loss, parts = self.stage(batch, progress, generator)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.stage.parameters(), config.optimiser.clip)
         self._update(progress)
         return {**parts, "loss": loss.detach(), "gradient": norm}
 
@@ -173,9 +150,10 @@ class Trainer:
                 group["lr"] = group["peak"] * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
+        # Early weights would weigh on the average for long.
         decay = min(tuned.average, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.network.model.parameters(), strict=True)
+            pairs = zip(self.average.parameters(), self.stage.student.parameters(), strict=True)
             for kept, now in pairs:
                 kept.lerp_(now, 1 - decay)
 
@@ -198,7 +176,7 @@ class Trainer:
         state = {
             "step": self.step,
             "elapsed": self._elapsed,
-            "network": self.network.state_dict(),
+            "stage": self.stage.state_dict(),
             "average": self.average.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "config": json.dumps(as_dict(self.config)),
@@ -206,7 +184,7 @@ class Trainer:
         partial = self._out / (_STATE + ".part")
         torch.save(state, partial)
         os.replace(partial, self._out / _STATE)
-        export_weights(widen(self.average, self._variant), self._out / _WEIGHTS)
+        export_weights(self.stage.finished(self.average), self._out / _WEIGHTS)
 
     def calibrate(self, batches_of_truth: Sequence[Batch]) -> None:
         """Make the averaged weights' score a probability on these batches; write the weights."""
@@ -215,12 +193,13 @@ class Trainer:
         scale, offset = fit_logistic(logits, present & (iou > 0.5))
         self._log({"score_scale": round(scale, 4), "score_offset": round(offset, 4)})
         calibrated = copy.deepcopy(self.average)
+        assert isinstance(calibrated, MixFormerV2)
         rescale_score(calibrated, scale, offset)
-        export_weights(widen(calibrated, self._variant), self._out / _WEIGHTS)
+        export_weights(self.stage.finished(calibrated), self._out / _WEIGHTS)
 
     def _load(self) -> None:
         state = torch.load(self._out / _STATE, map_location=self._device, weights_only=True)
-        self.network.load_state_dict(state["network"])
+        self.stage.load_state_dict(state["stage"])
         self.average.load_state_dict(state["average"])
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
@@ -228,39 +207,7 @@ class Trainer:
         _LOG.info("resumed at step %d", self.step)
 
 
-def trained_variant(config: TrainingConfig, variant: Variant) -> Variant:
-    """Return the sizes of the network that is trained."""
-    if config.width is None and config.mlp_ratio is None:
-        return variant
-    return narrowed(variant, config.width or variant.width, config.mlp_ratio or variant.mlp_ratio)
-
-
-def window_corners(
-    boxes: Tensor, present: Tensor, window: int, grid: int, generator: torch.Generator
-) -> Tensor:
-    """Draw windows of tokens that hold the target's centre; anywhere where it is absent.
-
-    Args:
-        boxes: (B, 4) x1, y1, x2, y2, fractions of the crop.
-        present: (B,) bool.
-        window: Side of the window, tokens.
-        grid: Side of the token grid.
-        generator: Source of randomness.
-
-    Returns:
-        (B, 2) int64 row and column of each window's first token.
-    """
-    middle = (boxes[:, [1, 0]] + boxes[:, [3, 2]]) / 2 * grid
-    anywhere = torch.rand(middle.shape, generator=generator) * grid
-    middle = torch.where(present[:, None], middle, anywhere).floor().clamp(0, grid - 1)
-    # One token of margin, so that the target's surroundings are seen on both sides.
-    low = (middle - window + 2).clamp(0, grid - window)
-    high = (middle - 1).clamp(0, grid - window)
-    draw = torch.rand(middle.shape, generator=generator)
-    return (low + (draw * (high - low + 1)).floor().clamp_max(high - low)).long()
-
-
-def export_weights(model: MixFormerV2, path: Path) -> None:
+def export_weights(model: nn.Module, path: Path) -> None:
     """Write weights as half-precision safetensors, atomically."""
     partial = path.with_name(path.name + ".part")
     weights = {name: value.half().contiguous().cpu() for name, value in model.state_dict().items()}
@@ -289,12 +236,12 @@ def train(
     Returns:
         The trainer, done.
     """
-    variant = get_variant(config.variant)
+    variant = written_variant(config)
     pools = build_pools(config.data, corpus, config.seed, held_out=False)
     dataset = TrackingDataset(
         pools, config.data, variant, config.seed, config.groups, config.searches
     )
-    trainer = Trainer(config, dataset, budget, out, device)
+    trainer = Trainer(config, build_stage(config), dataset, budget, out, device)
     for name, batch in validation_batches(config, corpus).items():
         trainer.add_validation(name, batch)
     trainer.run(workers)
@@ -304,7 +251,7 @@ def train(
 
 def validation_batches(config: TrainingConfig, corpus: Path | None) -> dict[str, Batch]:
     """Return one batch of unseen procedural scenes and, with a corpus, one of held-out videos."""
-    variant = get_variant(config.variant)
+    variant = written_variant(config)
     sizes = dataclasses.replace(config.data, sprites=60, backgrounds=20, scene_clips=40)
     pools = build_pools(sizes, corpus, _VALIDATION_SEED, held_out=True)
     sources = {"scenes": pools.scenes, "videos": pools.clips}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD
 from mixformer2_ros.training.data.dataset import Batch
 from mixformer2_ros.training.losses import box_iou
@@ -45,9 +45,14 @@ def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
 
 @torch.inference_mode()
 def answers(
-    model: MixFormerV2, batch: Batch
+    model: nn.Module, batch: Batch
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Run the full forward, as the tracker does, on one batch.
+
+    Args:
+        model: Takes two templates and search crops as `MixFormerV2` does, and answers with `box`
+            and `score`.
+        batch: Samples.
 
     Returns:
         IoU of the boxes, score logits, and whether the target is present, each (G * K,).
@@ -75,7 +80,7 @@ def answers(
     )
 
 
-def validate(model: MixFormerV2, batch: Batch) -> Quality:
+def validate(model: nn.Module, batch: Batch) -> Quality:
     """Judge a network on one batch."""
     iou, logits, present = answers(model, batch)
     score = 1.0 / (1.0 + np.exp(-logits))

@@ -29,11 +29,11 @@ def test_muon_moves_by_about_a_fifth_of_the_rate(transposed: bool):
 
 
 def test_rate_rises_stays_and_falls():
-    config = OptimiserConfig(warmup=0.1, decay_from=0.5, final=0.1)
+    config = OptimiserConfig(warmup=0.1, decay="linear", decay_from=0.5, final=0.1)
     factors = [rate_factor(config, progress) for progress in (0.05, 0.1, 0.5, 0.75, 1.0, 1.2)]
     assert factors == pytest.approx([0.5, 1.0, 1.0, 0.55, 0.1, 0.1])
 
 
 def test_the_last_step_that_has_begun_counts():
     steps = ((0.0, 7), (0.5, 10), (0.8, 14))
-    assert [current(steps, progress) for progress in (0.0, 0.49, 0.5, 0.9)] == [7, 7, 10, 14]
+    assert [current(steps, progress, 0) for progress in (0.0, 0.49, 0.5, 0.9)] == [7, 7, 10, 14]

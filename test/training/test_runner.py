@@ -16,7 +16,9 @@ from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.training.config import OptimiserConfig, TrainingConfig
 from mixformer2_ros.training.data.dataset import DataConfig, TrackingDataset, build_pools
 from mixformer2_ros.training.data.samples import Jitter
-from mixformer2_ros.training.runner import Budget, Trainer, window_corners
+from mixformer2_ros.training.initialisation import initialise
+from mixformer2_ros.training.runner import Budget, Trainer
+from mixformer2_ros.training.stages.one_stage import OneStage, window_corners
 from mixformer2_ros.training.validation import auroc, validate
 
 TINY = Variant(
@@ -27,7 +29,17 @@ CONFIG = TrainingConfig(
     groups=4,
     searches=2,
     windows=((0.0, 4), (0.5, 6)),
-    optimiser=OptimiserConfig(muon_lr=4e-3, adam_lr=4e-3, average=0.9),
+    optimiser=OptimiserConfig(
+        kind="muon",
+        muon_lr=4e-3,
+        adam_lr=4e-3,
+        patch_lr=0.0,
+        weight_decay=0.02,
+        clip=5.0,
+        decay="linear",
+        decay_from=0.5,
+        average=0.9,
+    ),
     data=DataConfig(sprites=4, backgrounds=2, scene_clips=2, jitter=Jitter(near_share=1.0)),
 )
 
@@ -48,7 +60,9 @@ def pools():
 
 def _trainer(pools, out, steps: int, config: TrainingConfig = CONFIG) -> Trainer:
     dataset = TrackingDataset(pools, config.data, TINY, 0, config.groups, config.searches)
-    return Trainer(config, dataset, Budget(steps=steps), out, variant=TINY)
+    model = MixFormerV2(TINY)
+    initialise(model, 0)
+    return Trainer(config, OneStage(config, model, TINY), dataset, Budget(steps=steps), out)
 
 
 def test_a_resumed_training_ends_like_an_uninterrupted_one(pools, tmp_path):
@@ -58,8 +72,8 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(pools, tmp_path):
     resumed = _trainer(pools, tmp_path / "parts", 6)
     assert resumed.step == 2
     resumed.run()
-    for name, value in whole.network.state_dict().items():
-        assert torch.equal(value, resumed.network.state_dict()[name]), name
+    for name, value in whole.stage.state_dict().items():
+        assert torch.equal(value, resumed.stage.state_dict()[name]), name
     for name, value in whole.average.state_dict().items():
         assert torch.equal(value, resumed.average.state_dict()[name]), name
 
