@@ -31,6 +31,7 @@ from mixformer2_ros.ros.outputs import Outputs, Rays
 from mixformer2_ros.ros.parameters import NodeParameters, ParameterError, ParameterServer
 from mixformer2_ros.ros.qos import create_watched_subscription, result_qos
 from mixformer2_ros.srv import ClearTarget, SetTarget
+from mixformer2_ros.tracking.affinity import on_cores
 from mixformer2_ros.tracking.commands import SetTargetCode, SetTargetCommand, SetTargetReply
 from mixformer2_ros.tracking.session import FrameReport, TrackingSession
 
@@ -101,20 +102,23 @@ class TrackerNode(LifecycleNode):
         # Small crops gain nothing from OpenCV's threads, and these wait for busy cores.
         cv2.setNumThreads(1)
         try:
-            engine = self._engine_factory(
-                variant=parameters.model,
-                checkpoint=parameters.checkpoint,
-                backend=parameters.backend,
-                device=parameters.device,
-                precision=parameters.precision,
-                threads=parameters.threads,
-            )
-            _warm_up(engine)
+            # The engine's threads inherit the cores of the one that makes them.
+            with on_cores(parameters.cores):
+                engine = self._engine_factory(
+                    variant=parameters.model,
+                    checkpoint=parameters.checkpoint,
+                    backend=parameters.backend,
+                    device=parameters.device,
+                    precision=parameters.precision,
+                    threads=parameters.threads,
+                )
+                _warm_up(engine)
             self._outputs = Outputs(self)
         except Exception as error:
             return self._refuse("configure", error)
         self._engine = engine
         self.monitor.configured(engine.description)
+        self.monitor.set_deadline(parameters.deadline)
         self.get_logger().info(f"configured: {engine.description}")
         return super().on_configure(state)
 
@@ -135,6 +139,7 @@ class TrackerNode(LifecycleNode):
                 history_bytes=parameters.history_bytes,
                 stamp_tolerance=parameters.stamp_tolerance,
                 on_error=self._on_tracking_error,
+                cores=parameters.cores,
             )
             self._debug_view = DebugView(
                 lambda: debug_image.get_subscription_count() > 0,
@@ -260,6 +265,7 @@ class TrackerNode(LifecycleNode):
         self.get_logger().warning(text)
 
     def _on_parameters(self, parameters: NodeParameters) -> None:
+        self.monitor.set_deadline(parameters.deadline)
         session = self._session
         if session is not None:
             session.configure(parameters.tracker)

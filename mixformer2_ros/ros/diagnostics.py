@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from mixformer2_ros.ros.deadline import Deadline
 from mixformer2_ros.tracking.types import TargetState
 
 RATE_WINDOW = 5.0
@@ -60,6 +61,11 @@ class FrameTiming:
     inference: float
     overhead: float
 
+    @property
+    def frame(self) -> float:
+        """From the image callback to the published detection."""
+        return self.inference + self.overhead
+
 
 @dataclass
 class Monitor:
@@ -73,6 +79,7 @@ class Monitor:
 
     timings: deque[FrameTiming] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _deadline: Deadline = field(default_factory=lambda: Deadline(RATE_WINDOW))
     _images: deque[float] = field(default_factory=deque)
     _results: deque[float] = field(default_factory=deque)
     _drops: deque[tuple[float, int, int]] = field(default_factory=deque)
@@ -113,6 +120,12 @@ class Monitor:
             self._received = self._dropped = self._rejected = 0
             self._rejection, self._error, self._mismatch = _Note(), _Note(), _Note()
             self._states, self._camera_problem = {}, ""
+            self._deadline.restart()
+
+    def set_deadline(self, seconds: float) -> None:
+        """A frame may take so long from now on; 0: as long as it likes."""
+        with self._lock:
+            self._deadline.budget = seconds
 
     def deactivated(self) -> None:
         """No images are expected any more."""
@@ -163,6 +176,7 @@ class Monitor:
         """
         with self._lock:
             self.timings.append(timing)
+            self._deadline.frame(timing.frame, now)
             self._results.append(now)
             self._received, self._dropped = counts
             self._drops.append((now, *counts))
@@ -221,6 +235,9 @@ class Monitor:
                     "camera's rate",
                 )
             )
+        late = self._deadline.problem(now)
+        if late:
+            problems.append(Problem(False, late))
         lost = [name for name, state in self._states.items() if state is TargetState.LOST]
         if lost:
             problems.append(
@@ -269,6 +286,7 @@ class Monitor:
             yield f"{name}, median (ms)", median
         yield "frames received", self._received
         yield "frames dropped", self._dropped
+        yield "deadline misses", self._deadline.misses if self._deadline.budget else "no deadline"
         yield "images refused", self._rejected
         yield "last error", self._error.text or self._rejection.text or self._setup_error or "none"
 

@@ -19,6 +19,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
 from mixformer2_ros.model.variants import VARIANTS
+from mixformer2_ros.tracking.affinity import parse_cores
 from mixformer2_ros.tracking.config import RANGES, TrackerConfig
 
 TRACKER_PREFIX = "tracker."
@@ -39,6 +40,8 @@ class NodeParameters:
         device: Device the network runs on.
         precision: Arithmetic of the network.
         threads: Threads of the network, ``None`` to let the engine choose.
+        cores: Cores that the network and the tracking run on; all when empty.
+        deadline: Longest time of a frame in seconds, 0 for none.
         image_transport: ``raw`` or ``compressed``.
         rectified: The image is rectified: directions use P of camera_info and no distortion.
         class_id: Class name in the detections.
@@ -56,6 +59,8 @@ class NodeParameters:
     device: str
     precision: str
     threads: int | None
+    cores: frozenset[int]
+    deadline: float
     image_transport: str
     rectified: bool
     class_id: str
@@ -153,6 +158,18 @@ _PARAMETERS: dict[str, _Parameter] = {
     "device": _Parameter("auto", "Device of the network: auto, cpu, cuda, cuda:N."),
     "precision": _Parameter("auto", "Arithmetic of the network: auto, fp32, fp16, bf16."),
     "threads": _Parameter(0, "CPU threads of the network; 0 lets the engine choose.", (0, 256)),
+    "cpu_affinity": _Parameter(
+        "",
+        "Cores that the network and the tracking are kept on, such as 2,3 or 0-1; empty: any. With "
+        "threads 0 the network gets one thread on each of them.",
+    ),
+    "deadline_ms": _Parameter(
+        0.0,
+        "Milliseconds that a frame may take from the image's arrival to the published box; frames "
+        "that take longer are counted and reported on /diagnostics. 0: no limit.",
+        (0.0, 60000.0),
+        runtime=True,
+    ),
     "image_transport": _Parameter(
         "raw",
         "raw subscribes to sensor_msgs/Image on 'image', compressed to sensor_msgs/CompressedImage "
@@ -198,6 +215,12 @@ def build_parameters(values: Mapping[str, Any]) -> NodeParameters:
         parameter.check(name, values[name])
     if not values["class_id"].strip():
         raise ParameterError("parameter class_id is empty; give the detections a class name")
+    try:
+        cores = parse_cores(values["cpu_affinity"])
+    except ValueError as error:
+        raise ParameterError(
+            f"parameter cpu_affinity is {values['cpu_affinity']!r}: {error}"
+        ) from error
     settings = {name: values[TRACKER_PREFIX + name] for name in _TRACKER_DESCRIPTIONS}
     settings["search_factor"] = settings["search_factor"] or None
     try:
@@ -210,7 +233,9 @@ def build_parameters(values: Mapping[str, Any]) -> NodeParameters:
         backend=values["backend"],
         device=values["device"],
         precision=values["precision"],
-        threads=values["threads"] or None,
+        threads=values["threads"] or len(cores) or None,
+        cores=cores,
+        deadline=values["deadline_ms"] * 1e-3,
         image_transport=values["image_transport"],
         rectified=values["rectified"],
         class_id=values["class_id"],

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mixformer2_ros.tracking.affinity import on_cores
 from mixformer2_ros.tracking.catch_up import CatchUp
 from mixformer2_ros.tracking.commands import (
     RefusedError,
@@ -98,6 +99,7 @@ class TrackingSession:
         history_bytes: Most bytes of frames kept for targets set on a past frame.
         stamp_tolerance: Seconds by which a target's stamp may differ from its frame's.
         on_error: Called by the worker with a text when a frame or a target fails; it goes on.
+        cores: Cores that the worker is kept on; any when empty.
     """
 
     def __init__(
@@ -110,11 +112,13 @@ class TrackingSession:
         history_bytes: int = 256 << 20,
         stamp_tolerance: float = 0.05,
         on_error: Callable[[str], None],
+        cores: Collection[int] = (),
     ) -> None:
         self._engine = engine
         self._on_report = on_report
         self._on_error = on_error
         self._max_targets = max_targets
+        self._cores = cores
         self._tolerance_ns = round(stamp_tolerance * 1e9)
         # Shared between clients and worker, guarded by the condition.
         self._condition = threading.Condition()
@@ -305,7 +309,7 @@ class TrackingSession:
     # --- the worker -------------------------------------------------------------------------
 
     def _run(self) -> None:
-        with self._engine_lock:
+        with self._engine_lock, on_cores(self._cores):
             self._tracker = MultiTracker(self._engine, self._config)
             self._tracked, self._catching_up = {}, {}
             while (work := self._next_round()) is not None:

@@ -155,3 +155,17 @@ def test_activation_forgets_and_deactivation_silences(monitor):
     assert figures(monitor, now + 60)["last error"] == "none"
     monitor.unconfigured()
     assert figures(monitor, now + 60)["model"] == "none"
+
+
+def test_missed_deadlines_are_counted_until_the_next_activation(monitor):
+    assert figures(monitor, 100.0)["deadline misses"] == "no deadline"
+    monitor.set_deadline(TIMING.frame / 2)
+    now = run(monitor, 30)
+    late = status(monitor, now)
+    assert late.level == DiagnosticStatus.WARN
+    assert "30 of the last 30 frames" in late.message
+    assert figures(monitor, now)["deadline misses"] == "30"
+    monitor.set_deadline(TIMING.frame * 2)
+    assert status(monitor, now).level == DiagnosticStatus.OK
+    monitor.activated(now)
+    assert figures(monitor, now)["deadline misses"] == "0"
