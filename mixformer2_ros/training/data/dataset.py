@@ -24,7 +24,10 @@ from mixformer2_ros.training.data.compose import Cutout, make_cutout
 from mixformer2_ros.training.data.corpus import Clip, Corpus, Photo, load_corpus
 from mixformer2_ros.training.data.pairs import photo_sample, usable_boxes, video_sample
 from mixformer2_ros.training.data.pasted import pasted_sample
+from mixformer2_ros.training.data.published import PublishedSets
+from mixformer2_ros.training.data.readers import open_reader
 from mixformer2_ros.training.data.samples import Jitter, Sample
+from mixformer2_ros.training.data.skipped import SkippedFiles
 
 _LOG = logging.getLogger(__name__)
 _BACKGROUND_SIZE = (480, 640)
@@ -51,6 +54,9 @@ class DataConfig:
         cutouts: Weight of objects cut out of photographs, on either background.
         videos: Weight of pairs of video frames.
         photos: Weight of photographs seen twice.
+        sources: Weights of the published training sets, by kind (see data.readers.KINDS), such as
+            got10k: 1; on the same scale as the weights above.
+        folders: Their folders, by kind, as far as they are not named on the command line.
         video_weights: Weight of a video by the beginning of its name; 1 where none fits.
         absent_share: Share of search crops without the target.
         jitter: Placing of the search crops.
@@ -64,6 +70,8 @@ class DataConfig:
     cutouts: float = 0.25
     videos: float = 0.12
     photos: float = 0.08
+    sources: dict[str, float] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
     video_weights: dict[str, float] = field(default_factory=lambda: {"fly_": 0.1})
     absent_share: float = 0.15
     jitter: Jitter = field(default_factory=Jitter)
@@ -97,6 +105,8 @@ class Pools:
         cutouts: Objects from photographs.
         photos: Photographs.
         clips: Videos with at least two usable boxes of one target.
+        published: Published training sets.
+        skipped: Bad files met so far.
     """
 
     sprites: list[Cutout]
@@ -105,6 +115,8 @@ class Pools:
     cutouts: list[Cutout]
     photos: list[Photo]
     clips: list[Clip]
+    published: PublishedSets | None = None
+    skipped: SkippedFiles = field(default_factory=SkippedFiles)
 
 
 def is_held_out(index: int) -> bool:
@@ -112,20 +124,34 @@ def is_held_out(index: int) -> bool:
     return index % _HELD_OUT_EVERY == 0
 
 
-def build_pools(config: DataConfig, corpus_root: Path | None, seed: int, held_out: bool) -> Pools:
-    """Make the procedural pools and read the corpus.
+def build_pools(
+    config: DataConfig,
+    corpus_root: Path | None,
+    seed: int,
+    held_out: bool,
+    skipped: SkippedFiles | None = None,
+) -> Pools:
+    """Make the procedural pools, read the corpus and open the published training sets.
 
     Args:
         config: Sizes of the procedural pools.
         corpus_root: Folder of the corpus, or None to train on procedural material alone.
         seed: Decides the procedural material; training and validation use different ones.
-        held_out: Read the videos kept for validation instead of the others, and no photographs.
+        held_out: Read the videos kept for validation instead of the others; no photographs and
+            no published set.
+        skipped: Takes the bad files.
+
+    Raises:
+        ValueError: A published set has a weight but no folder, or another set's folder.
     """
+    skipped = skipped or SkippedFiles()
     corpus = Corpus()
     if corpus_root is not None:
         corpus = load_corpus(
             corpus_root, lambda index: is_held_out(index) == held_out, photos=not held_out
         )
+        for path in corpus.skipped:
+            skipped.add(path)
     sprites = [
         make_cutout(sprite(np.random.default_rng((seed, 1, index)), _SPRITE_SIZE))
         for index in range(config.sprites)
@@ -151,7 +177,23 @@ def build_pools(config: DataConfig, corpus_root: Path | None, seed: int, held_ou
         corpus.cutouts,
         corpus.photos,
         _usable(corpus.clips),
+        None if held_out else _open_published(config, skipped),
+        skipped,
     )
+
+
+def _open_published(config: DataConfig, skipped: SkippedFiles) -> PublishedSets | None:
+    weights = {kind: weight for kind, weight in config.sources.items() if weight > 0}
+    missing = weights.keys() - config.folders.keys()
+    if missing:
+        raise ValueError(
+            f"training set {min(missing)!r} has a weight but no folder: give --data "
+            f"{min(missing)}=FOLDER, or set its weight under data.sources to 0"
+        )
+    readers = {kind: open_reader(kind, config.folders[kind]) for kind in weights}
+    for kind, reader in readers.items():
+        _LOG.info("%s: %d targets in %s", kind, len(reader), reader.root)
+    return PublishedSets(readers, weights, skipped) if readers else None
 
 
 def _usable(clips: Sequence[Clip]) -> list[Clip]:
@@ -210,6 +252,7 @@ class TrackingDataset(Dataset[Batch]):
                 getattr(config, source) if available else 0.0
                 for source, available in zip(SOURCES, material, strict=True)
             ]
+            + [sum(config.sources.values()) if pools.published else 0.0]
         )
         if weights.sum() <= 0:
             raise ValueError("no source of samples has both a weight and material: see DataConfig")
@@ -235,8 +278,11 @@ class TrackingDataset(Dataset[Batch]):
         """Make one sample."""
         config, pools = self._config, self._pools
         common = (self._variant, config.jitter, self._searches, config.absent_share)
-        source = SOURCES[rng.choice(len(SOURCES), p=self._weights)]
-        if source == "videos":
+        source = (*SOURCES, "published")[rng.choice(len(self._weights), p=self._weights)]
+        if source == "published":
+            assert pools.published is not None
+            made = pools.published.sample(rng, *common)
+        elif source == "videos":
             made = video_sample(rng, pools.clips, self._clip_weights, *common)
         elif source == "scenes":
             made = video_sample(rng, pools.scenes, None, *common)

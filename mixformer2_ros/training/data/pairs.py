@@ -19,7 +19,8 @@ Image = NDArray[np.uint8]
 Box = NDArray[np.float64]
 
 _MIN_SIDE = 8.0
-_MIN_VISIBLE = 0.35
+MIN_VISIBLE = 0.35
+"""A crop with a smaller share of the target counts as one without it."""
 
 
 def video_sample(
@@ -129,7 +130,7 @@ def _cut(
                 rng, camera, decoy, rectangle, variant.search_size, search_size, centre, 0.05
             )
             fractions, share = np.zeros(4, np.float32), 0.0
-        visible = share > _MIN_VISIBLE
+        visible = share > MIN_VISIBLE
         searches.append(crop)
         boxes.append(fractions if visible else np.zeros(4, np.float32))
         present.append(visible)
@@ -146,10 +147,35 @@ def _crop(
     centre: NDArray[np.float64],
     stretch: float,
 ) -> tuple[Image, Box]:
-    """Cut around a box x, y, w, h so that it gets a size and place; return crop and x1 y1 x2 y2."""
-    aspect = np.exp(rng.normal(0.0, stretch)) if stretch else 1.0
+    """Cut around a box and take a picture of what is seen; return crop and x1, y1, x2, y2."""
+    aspect = float(np.exp(rng.normal(0.0, stretch))) if stretch else 1.0
+    crop, found = cut_out(image, box, side, size, centre, aspect)
+    return photograph(rng, camera, crop, size), found
+
+
+def cut_out(
+    image: Image,
+    box: Box,
+    side: int,
+    size: float,
+    centre: NDArray[np.float64],
+    aspect: float = 1.0,
+) -> tuple[Image, Box]:
+    """Cut around a box so that it gets a size and a place in the crop; black beyond the image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box: (4,) x, y, w, h in pixels of the image.
+        side: Side of the crop, pixels.
+        size: sqrt(width * height) of the box in the crop, pixels.
+        centre: (2,) centre of the box in the crop, pixels.
+        aspect: Factor of the box's width, and divisor of its height.
+
+    Returns:
+        The crop (side, side, 3) and the box x1, y1, x2, y2 in it, not clipped.
+    """
     linear = size / np.sqrt(box[2] * box[3]) * np.diag([aspect, 1.0 / aspect])
     affine = np.column_stack([linear, centre - linear @ (box[:2] + box[2:] / 2)])
     crop = paint_background(image, affine, side, mirrored=False)
     corners = np.array([box[:2], box[:2] + box[2:]])
-    return photograph(rng, camera, crop, size), extent(corners, affine)
+    return crop, extent(corners, affine)
