@@ -4,21 +4,25 @@
 
 Layout: ``images/<source>/<name>.jpg`` with an optional ``<name>.png`` (8-bit mask, 0 = background,
 k = object k) or ``<name>.txt`` (one ``x,y,w,h`` per object), and ``videos/<name>/00000.jpg ...``
-with ``groundtruth_rect.txt`` or ``groundtruth_rect.<k>.txt`` (NaN = not visible).
+with ``groundtruth_rect.txt`` or ``groundtruth_rect.<k>.txt`` (NaN = not visible). The same files
+may lie in one file instead of a folder, see packing.py.
 """
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.training.data.compose import Cutout, make_cutout
+from mixformer2_ros.training.data.packing import CorpusFiles, decode_image, open_files
 
 _LOG = logging.getLogger(__name__)
 _MIN_OBJECT_SIDE = 12
@@ -55,19 +59,19 @@ class Clip:
 
 @dataclass
 class Corpus:
-    """Everything that was read, and how many files could not be.
+    """Everything that was read, and what could not be.
 
     Attributes:
         photos: All photographs; those without labels serve as backgrounds.
         cutouts: Objects cut out of photographs along their masks.
         clips: Videos.
-        skipped: Files that could not be used.
+        skipped: What could not be used: file, and why.
     """
 
     photos: list[Photo] = field(default_factory=list)
     cutouts: list[Cutout] = field(default_factory=list)
     clips: list[Clip] = field(default_factory=list)
-    skipped: list[Path] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
 
 def load_corpus(
@@ -76,7 +80,7 @@ def load_corpus(
     """Read a corpus.
 
     Args:
-        root: Folder that holds ``images`` and ``videos``.
+        root: Folder that holds ``images`` and ``videos``, or a packed corpus.
         use_clip: Tells whether to read the clip of an index (in name order); keeps a part of the
             videos for validation.
         photos: Read the photographs too.
@@ -86,55 +90,60 @@ def load_corpus(
 
     Raises:
         FileNotFoundError: `root` holds neither folder.
+        ValueError: `root` is a file, but no pack.
     """
-    if not (root / "images").is_dir() and not (root / "videos").is_dir():
-        raise FileNotFoundError(
-            f"{root} is not a training corpus: it has neither a folder images nor videos; "
-            "give the folder that holds them"
-        )
+    files = open_files(root)
+    names = files.names()
     corpus = Corpus()
-    for path in sorted((root / "images").glob("*/*.jpg")) if photos else ():
-        _read(corpus, path, _add_photo)
-    for index, path in enumerate(sorted((root / "videos").glob("*"))):
-        if path.is_dir() and use_clip(index):
-            _read(corpus, path, _add_clip)
+    known = set(names)
+    for name in names if photos else ():
+        if name.startswith("images/") and name.endswith(".jpg"):
+            _read(corpus, root / name, partial(_add_photo, corpus, files, name, known))
+    clips: dict[str, list[str]] = {}
+    for name in names:
+        if name.startswith("videos/"):
+            clips.setdefault(PurePosixPath(name).parts[1], []).append(name)
+    for index, (clip, members) in enumerate(clips.items()):
+        if use_clip(index):
+            add = partial(_add_clip, corpus, files, clip, members)
+            _read(corpus, root / "videos" / clip, add)
     if corpus.skipped:
         _LOG.warning("%d files of %s were skipped", len(corpus.skipped), root)
     return corpus
 
 
-def _read(corpus: Corpus, path: Path, add: Callable[[Corpus, Path], None]) -> None:
+def _read(corpus: Corpus, path: Path, add: Callable[[], None]) -> None:
     try:
-        add(corpus, path)
+        add()
     except (OSError, ValueError, cv2.error) as error:
         _LOG.warning("skipped %s: %s", path, error)
-        corpus.skipped.append(path)
+        corpus.skipped.append(f"{path}: {error}")
 
 
-def _read_rgb(path: Path) -> NDArray[np.uint8]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError("not a readable image")
+def _read_rgb(files: CorpusFiles, name: str) -> NDArray[np.uint8]:
+    image = decode_image(files.read(name))
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _read_boxes(path: Path) -> NDArray[np.float64]:
-    boxes = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+def _read_boxes(files: CorpusFiles, name: str) -> NDArray[np.float64]:
+    text = io.StringIO(files.read(name).decode())
+    boxes = np.loadtxt(text, delimiter=",", ndmin=2, dtype=np.float64)
     if boxes.shape[1] != 4:
         raise ValueError(f"expected x,y,w,h on every line, found {boxes.shape[1]} numbers")
     return boxes
 
 
-def _add_photo(corpus: Corpus, path: Path) -> None:
-    image = _read_rgb(path)
+def _add_photo(corpus: Corpus, files: CorpusFiles, name: str, known: set[str]) -> None:
+    image = _read_rgb(files, name)
+    mask_name, boxes_name = (str(PurePosixPath(name).with_suffix(end)) for end in (".png", ".txt"))
     boxes = np.zeros((0, 4))
-    if path.with_suffix(".png").exists():
-        mask = cv2.imread(str(path.with_suffix(".png")), cv2.IMREAD_GRAYSCALE)
-        if mask is None or mask.shape != image.shape[:2]:
+    if mask_name in known:
+        mask = decode_image(files.read(mask_name), cv2.IMREAD_GRAYSCALE)
+        if mask.shape != image.shape[:2]:
             raise ValueError("the mask does not fit the photograph")
         boxes = _add_cutouts(corpus, image, mask)
-    elif path.with_suffix(".txt").exists():
-        boxes = _read_boxes(path.with_suffix(".txt"))
+    elif boxes_name in known:
+        boxes = _read_boxes(files, boxes_name)
     scale = min(1.0, _MAX_PHOTO_SIDE / max(image.shape[:2]))
     if scale < 1.0:
         image = np.asarray(
@@ -158,11 +167,11 @@ def _add_cutouts(
     return np.array(boxes, np.float64).reshape(-1, 4)
 
 
-def _add_clip(corpus: Corpus, path: Path) -> None:
-    frames = [_read_rgb(frame) for frame in sorted(path.glob("*.jpg"))]
-    tracks = [_read_boxes(text) for text in sorted(path.glob("groundtruth_rect*.txt"))]
+def _add_clip(corpus: Corpus, files: CorpusFiles, clip: str, names: Sequence[str]) -> None:
+    frames = [_read_rgb(files, name) for name in names if name.endswith(".jpg")]
+    tracks = [_read_boxes(files, name) for name in names if name.endswith(".txt")]
     if not frames or not tracks:
         raise ValueError("a video needs frames and groundtruth_rect*.txt")
     if any(len(track) != len(frames) for track in tracks):
         raise ValueError("groundtruth_rect*.txt and frames differ in number")
-    corpus.clips.append(Clip(path.name, frames, np.stack(tracks)))
+    corpus.clips.append(Clip(clip, frames, np.stack(tracks)))

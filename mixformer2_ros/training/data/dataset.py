@@ -150,8 +150,8 @@ def build_pools(
         corpus = load_corpus(
             corpus_root, lambda index: is_held_out(index) == held_out, photos=not held_out
         )
-        for path in corpus.skipped:
-            skipped.add(path)
+        for reason in corpus.skipped:
+            skipped.add(reason)
     sprites = [
         make_cutout(sprite(np.random.default_rng((seed, 1, index)), _SPRITE_SIZE))
         for index in range(config.sprites)
