@@ -37,6 +37,6 @@ setup(
     package_dir=package_dir,
     package_data={
         "": ["**/*.jinja", "**/*.yaml", "py.typed"],
-        f"{NAME}.models": ["*.safetensors", "*.json", "*.md"],
+        f"{NAME}.models": ["*.safetensors", "*.json", "*.md", "SHA256SUMS"],
     },
 )

@@ -22,7 +22,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "mixformer2_ros.evaluation.inspection_command",
         "draw what the network saw: crops, edges, attention",
     ),
+    "train": ("mixformer2_ros.training.command", "train a network by a recipe"),
     "benchmark": ("mixformer2_ros.benchmark.command", "measure engines and the node"),
+    "weights": ("mixformer2_ros.weights_command", "list, verify, import and convert weights"),
     "doctor": ("mixformer2_ros.doctor", "check this installation and say what is missing"),
 }
 """Verb to its module and its line in the help."""

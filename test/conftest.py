@@ -4,13 +4,36 @@
 
 from __future__ import annotations
 
+import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of networks made ready that is empty at first and not the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("MIXFORMER2_CACHE")
+    os.environ["MIXFORMER2_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["MIXFORMER2_CACHE"]
+    else:
+        os.environ["MIXFORMER2_CACHE"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_weights_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep weights that were imported on this machine out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
 
 
 def _shared(name: str) -> Path:
@@ -50,6 +73,12 @@ def rule_array(key: str, shape: tuple[int, ...]) -> np.ndarray:
     else:
         values = 0.04 * noise
     return values.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def rule_weights():
+    """Return the function that gives one parameter's weights by its name and shape."""
+    return rule_array
 
 
 @pytest.fixture(scope="session", params=["small", "base"])

@@ -140,16 +140,27 @@ def check_shapes(shapes: Mapping[str, Shape], variant: Variant, source: str = "c
         )
 
 
-def looks_like(shapes: Mapping[str, Shape]) -> str:
-    """Say in words which network weights of these names and shapes belong to."""
-    blocks = {name.split(".")[2] for name in shapes if name.startswith("backbone.blocks.")}
-    if not blocks:
-        return "it is not a MixFormerV2 checkpoint"
+def guess_variant(shapes: Mapping[str, Shape]) -> Variant | None:
+    """Return the variant that weights of these names and shapes are for, as far as one can tell."""
     tokens = tuple(shapes.get("backbone.pos_embed_s", ()))
     for variant in VARIANTS.values():
-        if len(blocks) == variant.depth and tokens[1:2] == (variant.search_tokens,):
-            return f"it looks like variant {variant.name!r}"
-    return f"it has {len(blocks)} blocks, which is neither 'small' (4) nor 'base' (8)"
+        if _blocks(shapes) == variant.depth and tokens[1:2] == (variant.search_tokens,):
+            return variant
+    return None
+
+
+def looks_like(shapes: Mapping[str, Shape]) -> str:
+    """Say in words which network weights of these names and shapes belong to."""
+    if not _blocks(shapes):
+        return "it is not a MixFormerV2 checkpoint"
+    variant = guess_variant(shapes)
+    if variant is not None:
+        return f"it looks like variant {variant.name!r}"
+    return f"it has {_blocks(shapes)} blocks, which is neither 'small' (4) nor 'base' (8)"
+
+
+def _blocks(shapes: Mapping[str, Shape]) -> int:
+    return len({name.split(".")[2] for name in shapes if name.startswith("backbone.blocks.")})
 
 
 def _shorten(names: list[str]) -> str:

@@ -69,12 +69,11 @@ def test_wheel_holds_every_file_of_the_package_and_nothing_of_ros(wheel: zipfile
     }
 
 
-def test_wheel_holds_the_default_weights(wheel: zipfile.ZipFile) -> None:
-    weights = {file.name for file in (ROOT / "models").glob("*.safetensors")}
+def test_wheel_holds_the_default_weights_with_card_and_checksums(wheel: zipfile.ZipFile) -> None:
     packed = {
         Path(name).name for name in wheel.namelist() if name.startswith("mixformer2_ros/models/")
     }
-    assert weights <= packed
+    assert packed == {file.name for file in (ROOT / "models").iterdir()}
 
 
 def test_wheel_has_the_version_and_licence_of_the_manifest(wheel: zipfile.ZipFile) -> None:
