@@ -29,7 +29,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def state_of(name: str, **changed: tuple[int, ...]) -> dict[str, torch.Tensor]:
     """Return weights that cost no memory: every parameter is one number, seen often."""
     shapes = {**expected_shapes(get_variant(name)), **changed}
-    return {key: torch.full((), 0.25, dtype=torch.float16).expand(shape) for key, shape in shapes.items()}
+    return {
+        key: torch.full((), 0.25, dtype=torch.float16).expand(shape)
+        for key, shape in shapes.items()
+    }
 
 
 def published(path: Path, state: dict[str, torch.Tensor]) -> Path:
