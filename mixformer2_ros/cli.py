@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "draw what the network saw: crops, edges, attention",
     ),
     "train": ("mixformer2_ros.training.command", "train a network by a recipe"),
-    "benchmark": ("mixformer2_ros.benchmark.command", "measure engines and the node"),
+    "benchmark": ("mixformer2_ros.benchmark.command", "measure engines, trackers and the node"),
     "weights": ("mixformer2_ros.weights_command", "list, verify, import and convert weights"),
     "doctor": ("mixformer2_ros.doctor", "check this installation and say what is missing"),
 }
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         own = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if arguments[:1] == [verb]:
             importlib.import_module(module).add_arguments(own)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(arguments, argparse.Namespace(arguments=arguments))
     try:
         return int(importlib.import_module(COMMANDS[args.verb][0]).run(args) or 0)
     except BrokenPipeError:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mixformer2_ros.model.mixformerv2 import MixFormerV2
+from mixformer2_ros.model.safetensors_file import parse_safetensors
 from mixformer2_ros.model.state import CheckpointError, check_shapes, reading
 
 # Where training codes keep the weights inside a checkpoint; MixFormerV2's own uses "net".
@@ -107,9 +108,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(path)
+    return parse_safetensors(path.read_bytes())
 
 
 def _read_pickle(path: Path) -> Any:

@@ -1,20 +1,23 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Training configuration: dataclasses with documented fields, read from YAML."""
+"""Training configuration: dataclasses with documented fields, read from YAML or JSON."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
-import yaml
-
-from mixformer2_ros.model.variants import Variant, get_variant
+from mixformer2_ros.model.variants import VARIANTS, Variant
 from mixformer2_ros.training.data.dataset import DataConfig
+from mixformer2_ros.training.distillation_losses import DistillationConfig
 from mixformer2_ros.training.losses import LossConfig
+from mixformer2_ros.training.stages import STAGES
 from mixformer2_ros.training.widen import narrowed
 
 T = TypeVar("T")
@@ -59,6 +62,42 @@ class OptimiserConfig:
     final: float = 0.1
     average: float = 0.0
 
+    def __post_init__(self) -> None:
+        _one_of("kind", self.kind, ("adamw", "muon"))
+        _one_of("decay", self.decay, ("drop", "linear"))
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"average is {self.average}: give a decay of 0 or more, below 1")
+        if self.clip <= 0:
+            raise ConfigError(f"clip is {self.clip}: give the largest norm, above 0")
+
+
+@dataclass(frozen=True)
+class CornerConfig:
+    """The corner head of a teacher that is trained; the defaults are the published values.
+
+    Attributes:
+        channels: Of its first convolution; a multiple of 8.
+        pyramid: Heat maps of four cells a token and axis rather than one.
+    """
+
+    channels: int = 384
+    pyramid: bool = True
+
+
+@dataclass(frozen=True)
+class ShorteningConfig:
+    """How a student becomes shallower than its teacher.
+
+    Attributes:
+        fading: Blocks of the student that fade out, and are left out of what is written.
+        fade_epochs: Epochs that it takes.
+        mimic: [student block, teacher block] pairs: the one's output is to be the other's.
+    """
+
+    fading: tuple[int, ...] = ()
+    fade_epochs: int = 40
+    mimic: tuple[tuple[int, int], ...] = ()
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -91,7 +130,12 @@ class TrainingConfig:
         equal_templates: [share, probability] pairs: from that share on, a batch takes the initial
             template for both, which is cheaper, with this probability. One-stage training only.
         optimiser: See there.
-        loss: See there.
+        loss: See there; one-stage training only.
+        distillation: See there; the paper's stages.
+        corner: See there; stage "teacher" only.
+        shortening: See there; stage "deep_to_shallow" only.
+        exchanged: Share of the search crops that meet the templates of another sample; stage
+            "score_head" only.
         data: See there.
         validation_samples: Samples of each validation set.
     """
@@ -117,13 +161,30 @@ class TrainingConfig:
     equal_templates: tuple[tuple[float, float], ...] = ()
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
+    corner: CornerConfig = field(default_factory=CornerConfig)
+    shortening: ShorteningConfig = field(default_factory=ShorteningConfig)
+    exchanged: float = 0.3
     data: DataConfig = field(default_factory=DataConfig)
     validation_samples: int = 24
+
+    def __post_init__(self) -> None:
+        _one_of("stage", self.stage, STAGES)
+        _one_of("variant", self.variant, VARIANTS)
+        _one_of("precision", self.precision, ("bf16", "fp32"))
+        for name in ("groups", "searches", "epochs", "epoch_samples", "validation_samples"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}: give a number above 0")
+
+
+def _one_of(name: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
 
 
 def written_variant(config: TrainingConfig) -> Variant:
     """Return the sizes of the network that a one-stage training writes: its full width."""
-    variant = get_variant(config.variant)
+    variant = VARIANTS[config.variant]
     named = {
         name: value
         for name in ("depth", "search_size", "template_size")
@@ -150,13 +211,47 @@ def trained_variant(config: TrainingConfig) -> Variant:
 
 
 def read_config(path: Path) -> TrainingConfig:
-    """Read a YAML file; fields that it does not name keep their defaults.
+    """Read a file; fields that it does not name keep their defaults.
 
     Raises:
-        ConfigError: The file is no mapping, or names a field that does not exist.
+        ConfigError: The file is no mapping, names a field that does not exist, or gives one a value
+            that it cannot have.
     """
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return _build(TrainingConfig, values, str(path))
+    return build_config(read_mapping(path), str(path))
+
+
+def build_config(values: Any, where: str) -> TrainingConfig:
+    """Build a configuration of plain data; `where` it stands is said in errors."""
+    return _build(TrainingConfig, values, where)
+
+
+def read_mapping(path: Path) -> Any:
+    """Read plain data: JSON where the name ends in .json, else YAML.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else _parse_yaml(text, path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): check the path") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _parse_yaml(text: str, path: Path) -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise ConfigError(
+            f"{path} is YAML, which takes PyYAML to read: install it, or write {path.stem}.json "
+            "with the option --json on another machine"
+        ) from None
+    try:
+        return yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(error) from error
 
 
 def as_dict(config: TrainingConfig) -> dict[str, Any]:
@@ -173,14 +268,41 @@ def _build(kind: type[T], values: Any, where: str) -> T:
         raise ConfigError(
             f"{where}: there is no field {', '.join(unknown)}; the fields are {', '.join(known)}"
         )
-    arguments = {}
-    for name, value in values.items():
-        if dataclasses.is_dataclass(known[name]):
-            arguments[name] = _build(known[name], value, f"{where}: {name}")
-        else:
-            arguments[name] = _tuples(value)
-    return kind(**arguments)
+    arguments = {
+        name: _value(known[name], value, f"{where}: {name}") for name, value in values.items()
+    }
+    try:
+        return kind(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+_PLAIN = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """Return `value` as the type `kind` of a field."""
+    if dataclasses.is_dataclass(kind):
+        return _build(typing.cast("type[Any]", kind), value, where)
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) in (Union, types.UnionType):
+        if value is None:
+            return None
+        return _value(next(part for part in parts if part is not type(None)), value, where)
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where} is {value!r}: give a list")
+        if parts[-1] is Ellipsis:
+            parts = parts[:1] * len(value)
+        if len(parts) != len(value):
+            raise ConfigError(f"{where} is {value!r}: give a list of {len(parts)} values")
+        return tuple(_value(part, item, where) for part, item in zip(parts, value, strict=True))
+    if typing.get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where} is {value!r}: give a mapping")
+        return {key: _value(parts[1], item, f"{where}: {key}") for key, item in value.items()}
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if kind is float else ""
+        raise ConfigError(f"{where} is {value!r}: give {_PLAIN[kind]}{hint}")
+    return value

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +44,30 @@ class Part:
         return range(self.rank * share, (self.rank + 1) * share)
 
 
+@contextmanager
+def processes(device: str) -> Iterator[torch.device]:
+    """Join the processes that `torchrun` started, if it did; leave them at the end.
+
+    Args:
+        device: Torch device name; "cuda" is every process's own one.
+
+    Yields:
+        This process's device.
+    """
+    chosen = torch.device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield chosen
+        return
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield chosen
+    finally:
+        dist.destroy_process_group()
+
+
 def own_part() -> Part:
     """Return this process's part."""
     if not dist.is_initialized():
@@ -76,3 +103,21 @@ def own_rand(count: int, *shape: int, generator: torch.Generator) -> Tensor:
     part = own_part()
     numbers = torch.rand(count * part.world, *shape, generator=generator)
     return numbers[part.rank * count : (part.rank + 1) * count]
+
+
+def shared_mean(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the means over all processes of scalars by name."""
+    stacked = torch.stack([value.detach().float() for value in values.values()])
+    world = own_part().world
+    if world > 1:
+        dist.all_reduce(stacked)
+    return dict(zip(values, (stacked / world).tolist(), strict=True))
+
+
+def shared_clock(seconds: float, device: torch.device) -> float:
+    """Return the first process's value, so that all of them decide alike."""
+    if own_part().world == 1:
+        return seconds
+    value = torch.tensor([seconds], dtype=torch.float64, device=device)
+    dist.broadcast(value, src=0)
+    return float(value)

@@ -1,108 +1,93 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: time-boxed, resumable at any step, one device."""
+"""The training loop of any stage: time-boxed, resumable at any step, on one device or several."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import io
 import json
 import logging
-import os
+import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import Dataset
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.training.calibration import fit_logistic, rescale_score
-from mixformer2_ros.training.config import TrainingConfig, as_dict, written_variant
-from mixformer2_ros.training.data.dataset import (
-    SOURCES,
-    Batch,
-    DataConfig,
-    TrackingDataset,
-    batches,
-    build_pools,
-)
+from mixformer2_ros.training.checkpoints import Store
+from mixformer2_ros.training.config import TrainingConfig, as_dict
+from mixformer2_ros.training.data.dataset import Batch, batches
+from mixformer2_ros.training.distributed import own_part, shared_clock, shared_mean
 from mixformer2_ros.training.optimiser import build_optimisers
-from mixformer2_ros.training.schedule import rate_factor
-from mixformer2_ros.training.stages import Stage, build_stage
+from mixformer2_ros.training.progress import Progress
+from mixformer2_ros.training.schedule import Budget, rate_factor
+from mixformer2_ros.training.stages import Stage
 from mixformer2_ros.training.validation import answers, validate
+from mixformer2_ros.training.weights import WEIGHTS, write_weights
 
 _LOG = logging.getLogger(__name__)
-_STATE = "state.pt"
-_WEIGHTS = "weights.safetensors"
-# Batches for the score, beyond all that training reaches.
-_CALIBRATION = range(2_000_000_000, 2_000_000_012)
-_VALIDATION_SEED = 1_000_003
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When a training ends; exactly one of the two is given.
-
-    Attributes:
-        minutes: Minutes of training in total, over all resumed parts.
-        steps: Steps in total.
-    """
-
-    minutes: float | None = None
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.steps is None):
-            raise ValueError("a training takes either minutes or steps")
-
-    def progress(self, step: int, elapsed: float) -> float:
-        """Return the share that is over after `step` steps and `elapsed` seconds."""
-        if self.steps is not None:
-            return step / self.steps
-        assert self.minutes is not None
-        return elapsed / (60.0 * self.minutes)
+STATE = "state.pt"
+_LOG_STEPS = 10
 
 
 class Trainer:
-    """Trains one network.
+    """Trains one stage.
 
     The state after step n depends on configuration, seed and progress alone, so that a training
-    bounded in steps ends with the same weights whether or not it was interrupted.
+    bounded in steps ends with the same weights whether or not it was interrupted. Of several
+    processes, the first alone writes.
 
     Args:
         config: The run.
         stage: What to train.
-        dataset: Training batches.
+        dataset: Training batches by index, this process's part of each.
         budget: When to end.
         out: Folder for state, log and weights; a state in it is resumed.
-        device: Torch device name.
+        device: Torch device.
+        part_bytes: Largest file to write; None for whole files.
+        clock: Seconds, for the budget in minutes.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
         stage: Stage,
-        dataset: TrackingDataset,
+        dataset: Dataset[Batch],
         budget: Budget,
         out: Path,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
+        part_bytes: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.config, self._dataset, self._budget, self._out = config, dataset, budget, out
+        self.config, self._dataset, self._budget, self._clock = config, dataset, budget, clock
         self._device = torch.device(device)
+        self._store = Store(out, part_bytes)
         self.stage = stage.to(self._device)
         self.average = copy.deepcopy(stage.student).requires_grad_(False).eval()
         self._optimisers = build_optimisers(stage, config.optimiser)
+        self._trained = [value for value in stage.parameters() if value.requires_grad]
         self.step = 0
-        self._elapsed = 0.0
+        self.elapsed = 0.0
         self._validation: dict[str, Batch] = {}
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / _STATE).exists():
+        if STATE in self._store:
             self._load()
+        self._first = own_part().rank == 0
+        self._progress = Progress(out, self.step, out.name) if self._first else None
+        if config.compile:
+            for module in stage.compilable():
+                module.compile()
+        self._forward: nn.Module = stage
+        if own_part().world > 1:
+            self._forward = DistributedDataParallel(stage)
 
     def add_validation(self, name: str, batch: Batch) -> None:
         """Judge the averaged weights on `batch` whenever a checkpoint is written."""
@@ -111,34 +96,45 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Share of the budget that is used."""
-        return self._budget.progress(self.step, self._elapsed)
+        return self._budget.progress(self.step, self.elapsed)
 
     def run(
         self, workers: int = 0, checkpoint_seconds: float = 420.0, stop_step: int | None = None
     ) -> None:
-        """Train until the budget is used, or until `stop_step`; write state and weights."""
-        last = start = time.monotonic()
-        begun = self._elapsed
+        """Train until the budget is used, or until `stop_step`; write state and weights.
+
+        Args:
+            workers: Processes that make the samples; 0 for this one.
+            checkpoint_seconds: Time between two checkpoints.
+            stop_step: Where to stop though the budget is not used up.
+
+        Raises:
+            FloatingPointError: The loss is no longer finite; the last checkpoint stays.
+        """
+        last = start = self._clock()
+        begun = self.elapsed
         stop = stop_step if stop_step is not None else (self._budget.steps or 10**9)
-        for batch in batches(self._dataset, self.step, stop, workers):
-            parts = self._train_step(batch)
-            self.step += 1
-            self._elapsed = begun + time.monotonic() - start
-            if self.step % 10 == 0:
-                self._log({name: round(float(value), 4) for name, value in parts.items()})
-            if time.monotonic() - last > checkpoint_seconds:
-                self.save()
-                last = time.monotonic()
-            if self.progress >= 1.0:
-                break
+        if self.progress < 1.0:
+            for batch in batches(self._dataset, self.step, stop, workers):
+                parts = self.train_step(batch.to(self._device))
+                self.step += 1
+                self.elapsed = begun + shared_clock(self._clock() - start, self._device)
+                if self.step % _LOG_STEPS == 0:
+                    self._show(parts)
+                if self._clock() - last > checkpoint_seconds:
+                    self.save()
+                    last = self._clock()
+                if self.progress >= 1.0:
+                    break
         self.save()
 
-    def _train_step(self, batch: Batch) -> dict[str, Tensor]:
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Change the weights by one batch on this device; return what the log shows."""
         config, progress = self.config, self.progress
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
-        loss, parts = self.stage(batch, progress, generator)
+        loss, parts = self._forward(batch, progress, generator)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.stage.parameters(), config.optimiser.clip)
+        norm = nn.utils.clip_grad_norm_(self._trained, config.optimiser.clip)
         self._update(progress)
         return {**parts, "loss": loss.detach(), "gradient": norm}
 
@@ -150,117 +146,117 @@ class Trainer:
                 group["lr"] = group["peak"] * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        # Early weights would weigh on the average for long.
+        # The first weights would weigh on the average for long.
         decay = min(tuned.average, (1 + self.step) / (10 + self.step))
+        student = self.stage.student
         with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.stage.student.parameters(), strict=True)
-            for kept, now in pairs:
-                kept.lerp_(now, 1 - decay)
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(student.parameters()), 1 - decay
+            )
+            for kept, now in zip(self.average.buffers(), student.buffers(), strict=True):
+                kept.copy_(now)
 
-    def _log(self, values: dict[str, Any]) -> None:
-        record = {
+    def _show(self, parts: dict[str, Tensor]) -> None:
+        values = shared_mean(parts)
+        self._check_finite(values["loss"] + values["gradient"])
+        if self._progress is not None:
+            self._progress.show(self.progress, self._record(values))
+
+    def _check_finite(self, value: float) -> None:
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is not finite any more at step {self.step}: lower the learning rates "
+                f"of {self.config.stage}; the state of the last checkpoint is as it was"
+            )
+
+    def _record(self, values: dict[str, Any]) -> dict[str, Any]:
+        rounded = {name: _rounded(value) for name, value in values.items()}
+        return {
             "step": self.step,
             "progress": round(self.progress, 4),
-            "seconds": round(self._elapsed, 1),
-            **values,
+            "seconds": round(self.elapsed, 1),
+            **rounded,
         }
-        _LOG.info("%s", " ".join(f"{name}={value}" for name, value in record.items()))
-        with (self._out / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
 
     def save(self) -> None:
-        """Write state and averaged weights; a kill at any moment leaves complete files."""
+        """Write state and averaged weights; a kill at any moment leaves complete files.
+
+        Raises:
+            FloatingPointError: The weights are no longer finite; nothing is written.
+        """
+        if self._progress is None:
+            return
+        total = torch.stack([value.detach().sum() for value in self._trained]).sum()
+        self._check_finite(float(total))
+        judged = self.stage.judged(self.average).eval()
         for name, batch in self._validation.items():
-            quality = dataclasses.asdict(validate(self.average, batch))
-            self._log({"set": name, **{key: round(value, 4) for key, value in quality.items()}})
-        state = {
+            quality = dataclasses.asdict(validate(judged, batch))
+            self._progress.tell(self._record({"set": name, **quality}))
+        state = self._state()
+        self._store.write(STATE, lambda path: torch.save(state, path))
+        self._write_weights(self.stage.finished(self.average))
+
+    def _write_weights(self, network: nn.Module) -> None:
+        self._store.write(WEIGHTS, lambda path: write_weights(network, path))
+
+    def finish(self, batches_of_truth: Sequence[Batch]) -> None:
+        """Make the written weights' score a probability on these batches, and end the log.
+
+        Args:
+            batches_of_truth: Unseen samples; not needed where the stage trains no score.
+        """
+        if self._progress is None:
+            return
+        if self.stage.trains_score:
+            judged = self.stage.judged(self.average).eval()
+            found = [answers(judged, batch) for batch in batches_of_truth]
+            iou, logits, present = (np.concatenate(values) for values in zip(*found, strict=True))
+            scale, offset = fit_logistic(logits, present & (iou > 0.5))
+            self._progress.tell(self._record({"score_scale": scale, "score_offset": offset}))
+            calibrated = copy.deepcopy(self.stage.finished(self.average))
+            assert isinstance(calibrated, MixFormerV2)
+            rescale_score(calibrated, scale, offset)
+            self._write_weights(calibrated)
+        self._progress.close()
+
+    def _state(self) -> dict[str, Any]:
+        return {
             "step": self.step,
-            "elapsed": self._elapsed,
-            "stage": self.stage.state_dict(),
+            "elapsed": self.elapsed,
+            "stage": {
+                name: value
+                for name, value in self.stage.state_dict().items()
+                if not name.startswith(_TEACHER)
+            },
             "average": self.average.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "config": json.dumps(as_dict(self.config)),
         }
-        partial = self._out / (_STATE + ".part")
-        torch.save(state, partial)
-        os.replace(partial, self._out / _STATE)
-        export_weights(self.stage.finished(self.average), self._out / _WEIGHTS)
-
-    def calibrate(self, batches_of_truth: Sequence[Batch]) -> None:
-        """Make the averaged weights' score a probability on these batches; write the weights."""
-        found = [answers(self.average, batch) for batch in batches_of_truth]
-        iou, logits, present = (np.concatenate(values) for values in zip(*found, strict=True))
-        scale, offset = fit_logistic(logits, present & (iou > 0.5))
-        self._log({"score_scale": round(scale, 4), "score_offset": round(offset, 4)})
-        calibrated = copy.deepcopy(self.average)
-        assert isinstance(calibrated, MixFormerV2)
-        rescale_score(calibrated, scale, offset)
-        export_weights(self.stage.finished(calibrated), self._out / _WEIGHTS)
 
     def _load(self) -> None:
-        state = torch.load(self._out / _STATE, map_location=self._device, weights_only=True)
-        self.stage.load_state_dict(state["stage"])
+        state = torch.load(
+            io.BytesIO(self._store.read(STATE)), map_location=self._device, weights_only=True
+        )
+        teacher = {
+            name: value
+            for name, value in self.stage.state_dict().items()
+            if name.startswith(_TEACHER)
+        }
+        self.stage.load_state_dict(state["stage"] | teacher)
         self.average.load_state_dict(state["average"])
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-        self.step, self._elapsed = state["step"], state["elapsed"]
+        self.step, self.elapsed = state["step"], state["elapsed"]
         _LOG.info("resumed at step %d", self.step)
+        if state["config"] != json.dumps(as_dict(self.config)):
+            _LOG.warning("the configuration is not the one that this training began with")
 
 
-def export_weights(model: nn.Module, path: Path) -> None:
-    """Write weights as half-precision safetensors, atomically."""
-    partial = path.with_name(path.name + ".part")
-    weights = {name: value.half().contiguous().cpu() for name, value in model.state_dict().items()}
-    save_file(weights, partial)
-    os.replace(partial, path)
+_TEACHER = "teacher."
 
 
-def train(
-    config: TrainingConfig,
-    budget: Budget,
-    out: Path,
-    corpus: Path | None,
-    workers: int,
-    device: str = "cpu",
-) -> Trainer:
-    """Build everything and train.
-
-    Args:
-        config: The run.
-        budget: When to end.
-        out: Folder for state, log and weights; a state in it is resumed.
-        corpus: Folder of the corpus, or None for procedural material alone.
-        workers: Processes that make the samples.
-        device: Torch device name.
-
-    Returns:
-        The trainer, done.
-    """
-    variant = written_variant(config)
-    pools = build_pools(config.data, corpus, config.seed, held_out=False)
-    dataset = TrackingDataset(
-        pools, config.data, variant, config.seed, config.groups, config.searches
-    )
-    trainer = Trainer(config, build_stage(config), dataset, budget, out, device)
-    for name, batch in validation_batches(config, corpus).items():
-        trainer.add_validation(name, batch)
-    trainer.run(workers)
-    trainer.calibrate([dataset[index] for index in _CALIBRATION])
-    return trainer
-
-
-def validation_batches(config: TrainingConfig, corpus: Path | None) -> dict[str, Batch]:
-    """Return one batch of unseen procedural scenes and, with a corpus, one of held-out videos."""
-    variant = written_variant(config)
-    sizes = dataclasses.replace(config.data, sprites=60, backgrounds=20, scene_clips=40)
-    pools = build_pools(sizes, corpus, _VALIDATION_SEED, held_out=True)
-    sources = {"scenes": pools.scenes, "videos": pools.clips}
-    made = {}
-    for name in (name for name, material in sources.items() if material):
-        only: dict[str, Any] = {source: float(source == name) for source in SOURCES}
-        data: DataConfig = dataclasses.replace(sizes, **only)
-        dataset = TrackingDataset(
-            pools, data, variant, _VALIDATION_SEED, config.validation_samples, config.searches
-        )
-        made[name] = dataset[0]
-    return made
+def _rounded(value: Any) -> Any:
+    """Return a number short, and None for one that JSON does not know."""
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if math.isfinite(value) else None

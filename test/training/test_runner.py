@@ -94,7 +94,7 @@ def test_a_few_samples_can_be_learnt_by_heart(pools, tmp_path):
     batch = trainer._dataset[0]
     before = validate(trainer.average, batch).iou
     while trainer.progress < 1.0:
-        trainer._train_step(batch)
+        trainer.train_step(batch)
         trainer.step += 1
     after = validate(trainer.average, batch).iou
     assert before < 0.35

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from mixformer2_ros.training.data.published import PublishedSets
 from mixformer2_ros.training.data.readers import open_reader
 from mixformer2_ros.training.data.samples import Jitter, Sample
 from mixformer2_ros.training.data.skipped import SkippedFiles
+from mixformer2_ros.training.distributed import Part
 
 _LOG = logging.getLogger(__name__)
 _BACKGROUND_SIZE = (480, 640)
@@ -92,6 +93,19 @@ class Batch:
     searches: Tensor
     boxes: Tensor
     present: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Return it on a device; the copy from pinned memory runs while the device computes."""
+        return self._each(lambda values: values.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """Return it in memory that a GPU reads by itself; the data loader asks for this."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(
+            change(self.templates), change(self.searches), change(self.boxes), change(self.present)
+        )
 
 
 @dataclass
@@ -222,8 +236,9 @@ class TrackingDataset(Dataset[Batch]):
         config: Mixture.
         variant: Gives the crops' sizes and factors.
         seed: Decides everything together with the index.
-        groups: Samples G of a batch.
+        groups: Samples G of a batch, of all processes together.
         searches: Search crops K of a sample.
+        part: Which of the samples this process makes; None for all.
 
     Raises:
         ValueError: No source has both weight and material.
@@ -237,9 +252,10 @@ class TrackingDataset(Dataset[Batch]):
         seed: int,
         groups: int,
         searches: int,
+        part: Part | None = None,
     ) -> None:
         self._pools, self._config, self._variant = pools, config, variant
-        self._seed, self._groups, self._searches = seed, groups, searches
+        self._seed, self._groups, self._searches = seed, (part or Part()).of(groups), searches
         material = (
             pools.sprites and pools.backgrounds,
             pools.scenes,
@@ -264,8 +280,7 @@ class TrackingDataset(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         """Make batch `index`."""
         samples = [
-            self.sample(np.random.default_rng((self._seed, index, group)))
-            for group in range(self._groups)
+            self.sample(np.random.default_rng((self._seed, index, group))) for group in self._groups
         ]
         return Batch(
             torch.from_numpy(np.stack([sample.templates for sample in samples])),
@@ -308,7 +323,7 @@ def _unbatched(batches: list[Batch]) -> Batch:
     return batches[0]
 
 
-def batches(dataset: TrackingDataset, start: int, stop: int, workers: int) -> Iterator[Batch]:
+def batches(dataset: Dataset[Batch], start: int, stop: int, workers: int) -> Iterator[Batch]:
     """Yield batches `start` to `stop` (exclusive), made by `workers` processes (0 = this one)."""
     indices = range(start, stop)
     if workers == 0:
@@ -325,5 +340,6 @@ def batches(dataset: TrackingDataset, start: int, stop: int, workers: int) -> It
         num_workers=workers,
         collate_fn=_unbatched,
         prefetch_factor=3,
+        pin_memory=torch.cuda.is_available(),
         multiprocessing_context="spawn",
     )

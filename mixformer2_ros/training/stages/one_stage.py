@@ -16,13 +16,20 @@ from torch import Tensor, nn
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.variants import Variant
-from mixformer2_ros.training.config import TrainingConfig, trained_variant, written_variant
+from mixformer2_ros.training.config import (
+    ConfigError,
+    TrainingConfig,
+    trained_variant,
+    written_variant,
+)
 from mixformer2_ros.training.data.dataset import Batch
 from mixformer2_ros.training.distributed import own_rand
+from mixformer2_ros.training.grow import grow
 from mixformer2_ros.training.initialisation import initialise
 from mixformer2_ros.training.losses import total_loss
 from mixformer2_ros.training.network import TrainingNetwork
 from mixformer2_ros.training.schedule import current
+from mixformer2_ros.training.stages.networks import network_from_weights
 from mixformer2_ros.training.stages.stage import Stage
 from mixformer2_ros.training.widen import widen
 
@@ -65,6 +72,10 @@ class OneStage(Stage):
         assert isinstance(average, MixFormerV2)
         return widen(average, self._written)
 
+    def judged(self, average: nn.Module) -> nn.Module:
+        """Return the network before it is widened, which answers the same for less."""
+        return average
+
     def compilable(self) -> Sequence[nn.Module]:
         """Return the network with its auxiliary heads."""
         return (self.network,)
@@ -73,12 +84,30 @@ class OneStage(Stage):
 def build(
     config: TrainingConfig, start: Mapping[str, Tensor] | None, teacher: nn.Module | None
 ) -> OneStage:
-    """Build the stage; a teacher is not needed."""
-    model = MixFormerV2(trained_variant(config))
-    initialise(model, config.seed)
-    if start is not None:
-        model.load_state_dict({name: value.float() for name, value in start.items()})
+    """Build the stage; weights of a smaller network are grown, and a teacher is not needed.
+
+    Raises:
+        ConfigError: The weights to begin with do not fit.
+    """
+    variant = trained_variant(config)
+    if start is None:
+        model = MixFormerV2(variant)
+        initialise(model, config.seed)
+    else:
+        model = _begun(start, variant)
     return OneStage(config, model, written_variant(config))
+
+
+def _begun(start: Mapping[str, Tensor], variant: Variant) -> MixFormerV2:
+    model = network_from_weights(start, "start")
+    if not isinstance(model, MixFormerV2):
+        raise ConfigError("start: one-stage training begins with a MixFormerV2, not with a MixViT")
+    try:
+        return grow(model, variant)
+    except ValueError as error:
+        raise ConfigError(
+            f"start: {error}; name other weights, or set depth, width and mlp_ratio"
+        ) from error
 
 
 def window_corners(

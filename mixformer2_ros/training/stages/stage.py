@@ -62,6 +62,10 @@ class Stage(nn.Module, abc.ABC):
         """Return the network to write, of the exponential average of the student."""
         return average
 
+    def judged(self, average: nn.Module) -> nn.Module:
+        """Return the network to validate: what `finished` returns, or one that answers the same."""
+        return self.finished(average)
+
     def compilable(self) -> Sequence[nn.Module]:
         """Return the modules that `torch.compile` is worth its time for."""
         return (self.student,)
