@@ -29,16 +29,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from mixformer2_ros.inference.graph_interface import (
+    CROP_INPUT,
+    LOCATE_OUTPUTS,
+    TEMPLATE_INPUTS,
+    memory_names,
+)
 from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD, Variant
 
 # 18 keeps LayerNormalization one operator; newer ones bring nothing that is needed here.
 OPSET = 18
 # The IR version of opset 18: readable by every runtime that has the opset.
 IR_VERSION = 8
-
-TEMPLATE_INPUTS = ("template", "online_template")
-CROP_INPUT = "crop"
-LOCATE_OUTPUTS = ("boxes", "scores", "edges")
 
 # Bytes from which a constant counts as large. Runtimes read shapes and scalars out of the model.
 _LARGE = 1024
@@ -50,19 +52,11 @@ _HEAD_EPSILON = 1e-5
 _EDGE_ORDER = [0, 2, 1, 3]
 
 
-def memory_names(variant: Variant) -> tuple[str, ...]:
-    """Return the names of what is kept of encoded templates.
-
-    They are outputs of `template_graph` and inputs of `locate_graph`: keys and values of every
-    block but the last, each (N, heads, 2 * template_tokens, width / heads), then the last block's
-    normalised tokens (N, 2 * template_tokens, width).
-    """
-    blocks = range(variant.depth - 1)
-    return (*(f"{kind}_{i}" for i in blocks for kind in ("keys", "values")), "tokens")
-
-
 def template_graph(
-    variant: Variant, state: Mapping[str, NDArray], weights: dict[str, NDArray] | None = None
+    variant: Variant,
+    state: Mapping[str, NDArray],
+    weights: dict[str, NDArray] | None = None,
+    batch: int | None = None,
 ) -> onnx.ModelProto:
     """Return the graph that encodes templates.
 
@@ -75,12 +69,16 @@ def template_graph(
         weights: Takes the large constants by name, which the model then only refers to, for a
             runtime that can be handed them: a model that holds them costs copies of them. None
             leaves them in the model.
+        batch: N; None leaves it open.
     """
-    return _Writer(variant, state, weights).template()
+    return _Writer(variant, state, weights, batch).template()
 
 
 def locate_graph(
-    variant: Variant, state: Mapping[str, NDArray], weights: dict[str, NDArray] | None = None
+    variant: Variant,
+    state: Mapping[str, NDArray],
+    weights: dict[str, NDArray] | None = None,
+    batch: int | None = None,
 ) -> onnx.ModelProto:
     """Return the graph that finds targets in search crops.
 
@@ -94,8 +92,9 @@ def locate_graph(
         weights: Takes the large constants by name, which the model then only refers to, for a
             runtime that can be handed them: a model that holds them costs copies of them. None
             leaves them in the model.
+        batch: N; None leaves it open.
     """
-    return _Writer(variant, state, weights).locate()
+    return _Writer(variant, state, weights, batch).locate()
 
 
 class _Writer:
@@ -106,10 +105,12 @@ class _Writer:
         variant: Variant,
         state: Mapping[str, NDArray],
         weights: dict[str, NDArray] | None,
+        batch: int | None,
     ) -> None:
         self._variant = variant
         self._state = state
         self._weights = weights
+        self._batch: int | str = batch or "N"
         self._head_width = variant.width // variant.heads
         # Filled in place: every way of assembling a model from parts copies its weights.
         self._model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="mixformer2_ros")
@@ -132,7 +133,7 @@ class _Writer:
             tokens = self._rest_of_block(tokens, self._attend(query, keys, values, i), i)
         self._norm(tokens, _block(v.depth - 1, "norm1"), output="tokens")
         images = [
-            helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", size, size, 3])
+            helper.make_tensor_value_info(name, TensorProto.UINT8, [self._batch, size, size, 3])
             for name in TEMPLATE_INPUTS
         ]
         return self._finish("encode_templates", images, self._memory())
@@ -153,8 +154,14 @@ class _Writer:
             values = self._op("Concat", [f"values_{i}", values], axis=2)
             tokens = self._rest_of_block(tokens, self._attend(query, keys, values, i), i)
         self._heads(self._last_block(tokens))
-        crop = helper.make_tensor_value_info(CROP_INPUT, TensorProto.UINT8, ["N", size, size, 3])
-        shapes: tuple[list[str | int], ...] = (["N", 4], ["N"], ["N", 4, v.bins])
+        crop = helper.make_tensor_value_info(
+            CROP_INPUT, TensorProto.UINT8, [self._batch, size, size, 3]
+        )
+        shapes: tuple[list[str | int], ...] = (
+            [self._batch, 4],
+            [self._batch],
+            [self._batch, 4, v.bins],
+        )
         return self._finish(
             "locate",
             [crop, *self._memory()],
@@ -389,13 +396,13 @@ class _Writer:
         v = self._variant
         count = 2 * v.template_tokens
         *keys_values, tokens = memory_names(v)
-        shape: list[str | int] = ["N", v.heads, count, self._head_width]
+        shape: list[str | int] = [self._batch, v.heads, count, self._head_width]
         return [
             *(
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
                 for name in keys_values
             ),
-            helper.make_tensor_value_info(tokens, TensorProto.FLOAT, ["N", count, v.width]),
+            helper.make_tensor_value_info(tokens, TensorProto.FLOAT, [self._batch, count, v.width]),
         ]
 
     def _finish(

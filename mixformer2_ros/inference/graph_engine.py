@@ -1,6 +1,6 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the engines that run the ONNX graphs have in common."""
+"""What the engines that run an artefact's graphs have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mixformer2_ros.model.variants import Variant
 
 @dataclass(frozen=True, eq=False)
 class GraphMemory:
-    """One target's encoded templates: arrays of batch 1 in the order of `graph.memory_names`."""
+    """One target's encoded templates: arrays of batch 1 in the order of `memory_names`."""
 
     arrays: tuple[NDArray[np.float32], ...]
 
@@ -28,11 +28,13 @@ class GraphEngine(ABC):
     Args:
         variant: Sizes of the network.
         description: Network, runtime, device, precision and threads in words.
+        batch: Targets that the graphs take in one run; 0 for any number.
     """
 
-    def __init__(self, variant: Variant, description: str) -> None:
+    def __init__(self, variant: Variant, description: str, batch: int = 0) -> None:
         self.variant = variant
         self.description = description
+        self._batch = batch
         self._bound: tuple[GraphMemory, ...] = ()
         self._bound_arrays: list[NDArray[np.float32]] = []
 
@@ -58,19 +60,45 @@ class GraphEngine(ABC):
         check_crops(online_templates, self.variant.template_size, "online_templates")
         if len(templates) != len(online_templates):
             raise ValueError(f"{len(templates)} templates, {len(online_templates)} online ones")
-        layers = self._run_template(templates, online_templates)
-        return [
-            GraphMemory(tuple(layer[i : i + 1].copy() for layer in layers))
-            for i in range(len(templates))
-        ]
+        memories = []
+        for part in self._groups(len(templates)):
+            layers = self._run_template(
+                self._full(templates[part]), self._full(online_templates[part])
+            )
+            memories += [
+                GraphMemory(tuple(layer[i : i + 1].copy() for layer in layers))
+                for i in range(len(templates[part]))
+            ]
+        return memories
 
     def locate(self, memories: Sequence[GraphMemory], crops: NDArray[np.uint8]) -> Locations:
         """Find the targets; see `Engine.locate`."""
         check_crops(crops, self.variant.search_size, "crops")
         check_memories(memories, crops)
-        self._use(tuple(memories))
-        boxes, scores, edges = self._run_locate(crops)
+        parts = [
+            self._locate(tuple(memories[part]), crops[part]) for part in self._groups(len(crops))
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        names = ("boxes", "scores", "edges")
+        return Locations(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+    def _locate(self, memories: tuple[GraphMemory, ...], crops: NDArray[np.uint8]) -> Locations:
+        """One run of the locating graph, for as many targets as it takes or fewer."""
+        count = len(crops)
+        self._use(memories + memories[-1:] * (self._batch - count))
+        boxes, scores, edges = (out[:count] for out in self._run_locate(self._full(crops)))
         return Locations(boxes.astype(np.float64), scores.astype(np.float64), edges.copy())
+
+    def _groups(self, count: int) -> list[slice]:
+        """Which targets go into which run."""
+        size = self._batch or count
+        return [slice(start, start + size) for start in range(0, count, size)]
+
+    def _full(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Repeat the last crop until there are as many as the graph takes."""
+        missing = self._batch - len(crops)
+        return crops if missing <= 0 else np.concatenate([crops, *[crops[-1:]] * missing])
 
     def _use(self, memories: tuple[GraphMemory, ...]) -> None:
         """Hand the memories to the runtime, unless they are those of the last call."""

@@ -5,17 +5,16 @@
 from __future__ import annotations
 
 import ctypes
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from numpy.typing import NDArray
-
+from mixformer2_ros.inference import export, processor
+from mixformer2_ros.inference.artefact import Artefact, check_recipe, is_artefact, open_artefact
 from mixformer2_ros.inference.engine import Engine, ModelError
-from mixformer2_ros.inference.weights import find_default_weights
-from mixformer2_ros.model.state import CheckpointError, check_shapes, read_safetensors
+from mixformer2_ros.inference.weights import describe_weights, find_default_weights
+from mixformer2_ros.model.state import CheckpointError
 from mixformer2_ros.model.variants import Variant, get_variant
 
 
@@ -51,23 +50,34 @@ class _Backend:
 
 
 def _load_openvino(request: _Request) -> Engine:
-    from mixformer2_ros.inference.openvino_engine import OpenVinoEngine
+    from mixformer2_ros.inference.openvino_engine import OpenVinoEngine, check_precision
 
     if request.device not in ("auto", "cpu"):
         raise ModelError(
             f"device {request.device!r} is not for OpenVINO: use device cpu, or backend torch or "
             "onnxruntime"
         )
-    state = _read_arrays(request)
-    return OpenVinoEngine(request.variant, state, request.precision, request.threads)
+    precision = "fp32" if request.precision == "auto" else request.precision
+    check_precision(precision)
+    return OpenVinoEngine(_artefact(request, "openvino", precision), request.threads)
 
 
 def _load_onnxruntime(request: _Request) -> Engine:
-    from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine
+    from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine, check_device
 
-    return OnnxRuntimeEngine(
-        request.variant, _read_arrays(request), request.device, request.precision, request.threads
-    )
+    check_device(request.device)
+    precision = "fp32" if request.precision == "auto" else request.precision
+    artefact = _artefact(request, "onnxruntime", precision)
+    return OnnxRuntimeEngine(artefact, request.device, request.threads)
+
+
+def _artefact(request: _Request, backend: str, precision: str) -> Artefact:
+    """The network made ready for a backend: the one given, or one of the cache's."""
+    if is_artefact(request.weights):
+        return export.use(request.weights, request.variant.name)
+    name = request.variant.name
+    recipe = export.make_recipe(name, request.weights, backend, precision)
+    return export.obtain(recipe, request.weights)
 
 
 def _load_torch(request: _Request) -> Engine:
@@ -75,7 +85,8 @@ def _load_torch(request: _Request) -> Engine:
     from mixformer2_ros.model import build_model, load_weights, read_checkpoint
 
     model = build_model(request.variant.name)
-    load_weights(model, read_checkpoint(request.weights), source=_source(request))
+    source = describe_weights(request.weights)
+    load_weights(model, read_checkpoint(request.weights), source=source)
     return TorchEngine(model, request.device, request.precision, request.threads)
 
 
@@ -85,6 +96,7 @@ _TABLE = {
     "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch),
 }
 BACKENDS = tuple(_TABLE)
+PRECISIONS = {name: backend.precisions for name, backend in _TABLE.items()}
 # Fastest first, on processors.
 _X86_ORDER = ("openvino", "onnxruntime", "torch")
 _ARM_ORDER = ("onnxruntime", "openvino", "torch")
@@ -102,8 +114,10 @@ def load_engine(
 
     Args:
         variant: "small" or "base".
-        checkpoint: A .safetensors, .pth.tar, .pth or .pt file; None means the default weights that
-            ship with the package. Only .safetensors files are read without PyTorch.
+        checkpoint: A .safetensors, .pth.tar, .pth or .pt file, of which only the first is read
+            without PyTorch; or a folder that `mixformer2 export` made. None means the default
+            weights that ship with the package. OpenVINO and ONNX Runtime start from an artefact
+            (`mixformer2_ros.inference.export`), which is made of a file at its first use and kept.
         backend: "openvino", "onnxruntime", "torch", or "auto": one that reaches a CUDA GPU where
             there is a GPU, else the fastest one installed for this processor.
         device: "auto", "cpu", "cuda" or "cuda:N".
@@ -121,11 +135,13 @@ def load_engine(
         raise ModelError(f"backend {backend!r} is unknown: use auto or {', '.join(BACKENDS)}")
     if threads is not None and threads < 1:
         raise ModelError(f"threads is {threads}: use 1 or more, or leave it out")
-    weights = _find_weights(variant, checkpoint)
+    weights = find_weights(variant, checkpoint)
     reason = ""
-    if backend == "auto":
+    if is_artefact(weights):
+        backend, precision = _given(weights, backend, precision)
+    elif backend == "auto":
         backend, device, reason = _choose(device, precision)
-    elif not _TABLE[backend].is_installed():
+    if not _TABLE[backend].is_installed():
         raise ModelError(
             f"backend {backend!r} is not installed: pip install "
             f"'mixformer2_ros[{_TABLE[backend].extra}]'"
@@ -143,6 +159,14 @@ def load_engine(
     return engine
 
 
+def _given(folder: Path, backend: str, precision: str) -> tuple[str, str]:
+    """Backend and precision of an artefact, which must be those asked for, if any."""
+    artefact = open_artefact(folder)
+    asked = {"backend": backend, "precision": precision}
+    check_recipe(artefact, **{name: value for name, value in asked.items() if value != "auto"})
+    return artefact.recipe.backend, artefact.recipe.precision
+
+
 def _choose(device: str, precision: str) -> tuple[str, str, str]:
     """Pick a backend; return it, the device for it, and why in words for the description."""
     if device.startswith("cuda") or (device == "auto" and _has_cuda_gpu()):
@@ -155,7 +179,7 @@ def _choose(device: str, precision: str) -> tuple[str, str, str]:
                 "install a CUDA build of PyTorch or onnxruntime-gpu and the driver, or use "
                 "device cpu"
             )
-    order = _X86_ORDER if platform.machine() in ("x86_64", "AMD64") else _ARM_ORDER
+    order = _X86_ORDER if processor.is_x86() else _ARM_ORDER
     able = [name for name in order if precision in ("auto", *_TABLE[name].precisions)]
     if not able:
         raise ModelError(f"precision {precision!r} is for CUDA GPUs or unknown: use auto or fp32")
@@ -194,7 +218,12 @@ def _onnxruntime_cuda() -> bool:
     return has_cuda()
 
 
-def _find_weights(variant: str, checkpoint: str | Path | None) -> Path:
+def find_weights(variant: str, checkpoint: str | Path | None) -> Path:
+    """Return the file of weights, or the artefact, that a checkpoint option stands for.
+
+    Raises:
+        ModelError: None was given, and this installation has no default weights.
+    """
     if checkpoint is not None:
         return Path(checkpoint).expanduser()
     path = find_default_weights(variant)
@@ -204,25 +233,3 @@ def _find_weights(variant: str, checkpoint: str | Path | None) -> Path:
             "(the README says where the authors publish theirs) or choose another variant"
         )
     return path
-
-
-def _source(request: _Request) -> str:
-    return f"checkpoint {str(request.weights)!r}"
-
-
-def _read_arrays(request: _Request) -> dict[str, NDArray]:
-    """Read and check weights as arrays, without torch where the format allows it."""
-    path = request.weights
-    if path.suffix == ".safetensors" or not path.is_file():
-        state = read_safetensors(path)
-    elif not find_spec("torch"):
-        raise ModelError(
-            f"{_source(request)} can only be read with PyTorch: give a .safetensors file, or "
-            "install PyTorch (pip install 'mixformer2_ros[torch]'), at least once to convert it"
-        )
-    else:
-        from mixformer2_ros.model import read_checkpoint
-
-        state = {name: tensor.float().numpy() for name, tensor in read_checkpoint(path).items()}
-    check_shapes({name: a.shape for name, a in state.items()}, request.variant, _source(request))
-    return state

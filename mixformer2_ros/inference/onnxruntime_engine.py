@@ -4,78 +4,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference import graph
+from mixformer2_ros.inference.artefact import LOCATE_GRAPH, TEMPLATE_GRAPH, Artefact
 from mixformer2_ros.inference.engine import ModelError, describe
 from mixformer2_ros.inference.graph_engine import GraphEngine
-from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.inference.graph_interface import (
+    CROP_INPUT,
+    LOCATE_OUTPUTS,
+    TEMPLATE_INPUTS,
+    memory_names,
+)
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_NAMES = {"fp32": "float32"}
 
 
 class OnnxRuntimeEngine(GraphEngine):
-    """Runs the graphs of `mixformer2_ros.inference.graph` with ONNX Runtime, in float32.
+    """Runs an artefact made for ONNX Runtime.
 
     Args:
-        variant: Sizes of the network.
-        state: Its weights by name, checked.
+        artefact: The network.
         device: "auto" (the processor), "cpu", "cuda" or "cuda:N".
-        precision: "auto" or "fp32".
         threads: CPU threads; None leaves ONNX Runtime's choice, one a physical core.
 
     Raises:
-        ModelError: Device or precision is not available.
+        ModelError: The device is not available.
     """
 
     def __init__(
-        self,
-        variant: Variant,
-        state: Mapping[str, NDArray],
-        device: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
+        self, artefact: Artefact, device: str = "auto", threads: int | None = None
     ) -> None:
-        if precision not in ("auto", "fp32"):
-            raise ModelError(
-                f"precision {precision!r} is not for ONNX Runtime: use auto or fp32, or backend "
-                "openvino or torch"
-            )
         device = "cpu" if device == "auto" else device
-        self._providers = _providers(device)
-        self._memory_names = graph.memory_names(variant)
-        self._locate = self._session(graph.locate_graph, variant, state, threads)
-        self._template = self._session(graph.template_graph, variant, state, threads)
-        self._memory: dict[str, NDArray[np.float32]] = {}
+        self._device, self._providers = device, _providers(device)
+        variant = artefact.variant
+        self._memory_names = memory_names(variant)
+        self._locate_session, self._template_session = (
+            self._session(artefact.graph(name), threads) for name in (LOCATE_GRAPH, TEMPLATE_GRAPH)
+        )
+        self._binding = self._locate_session.io_binding()
         runtime = "ONNX Runtime " + ".".join(onnxruntime.__version__.split(".")[:2])
-        super().__init__(variant, describe(variant, runtime, device, "float32", threads))
+        words = describe(variant, runtime, device, _NAMES[artefact.recipe.precision], threads)
+        super().__init__(variant, words, artefact.recipe.batch)
         self._warm_up()
 
-    def _session(
-        self,
-        write_graph: Callable[..., onnx.ModelProto],
-        variant: Variant,
-        state: Mapping[str, NDArray],
-        threads: int | None,
-    ) -> onnxruntime.InferenceSession:
+    def _session(self, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         # Threads that spin between frames take the cores from the rest of the robot.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
-        weights: dict[str, NDArray] = {}
-        model = write_graph(variant, state, weights)
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
-        options.add_external_initializers(list(weights), values)
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=self._providers
-        )
+        session = onnxruntime.InferenceSession(path, options, providers=self._providers)
         wanted = self._providers[0][0]
         if wanted not in session.get_providers():  # it falls back without a word
             raise ModelError(
@@ -89,21 +74,34 @@ class OnnxRuntimeEngine(GraphEngine):
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
     ) -> Sequence[NDArray[np.float32]]:
         images = map(np.ascontiguousarray, (templates, online_templates))
-        return self._template.run(
-            self._memory_names, dict(zip(graph.TEMPLATE_INPUTS, images, strict=True))
+        return self._template_session.run(
+            self._memory_names, dict(zip(TEMPLATE_INPUTS, images, strict=True))
         )
 
     def _bind(self, arrays: Sequence[NDArray[np.float32]]) -> None:
-        self._memory = dict(zip(self._memory_names, arrays, strict=True))
+        device, _, index = self._device.partition(":")
+        for name, array in zip(self._memory_names, arrays, strict=True):
+            # On the processor it shares the array's memory; the base class keeps that alive.
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(array, device, int(index or 0))
+            self._binding.bind_ortvalue_input(name, value)
+        # From now on the same memory is written to in every frame, for this number of targets.
+        for name in LOCATE_OUTPUTS:
+            self._binding.bind_output(name)
 
     def _run_locate(self, crops: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        inputs = {graph.CROP_INPUT: np.ascontiguousarray(crops), **self._memory}
-        return self._locate.run(graph.LOCATE_OUTPUTS, inputs)
+        self._binding.bind_cpu_input(CROP_INPUT, np.ascontiguousarray(crops))
+        self._locate_session.run_with_iobinding(self._binding)
+        return self._binding.copy_outputs_to_cpu()
 
 
 def has_cuda() -> bool:
     """Whether the installed ONNX Runtime was built for CUDA."""
     return _CUDA in onnxruntime.get_available_providers()
+
+
+def check_device(device: str) -> None:
+    """Raise ModelError unless the installed ONNX Runtime may reach a device."""
+    _providers("cpu" if device == "auto" else device)
 
 
 def _providers(device: str) -> list[tuple[str, dict[str, Any]]]:

@@ -4,45 +4,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-import onnx
 import openvino as ov
 from numpy.typing import NDArray
-from onnx import helper
 
-from mixformer2_ros.inference import graph
+from mixformer2_ros.inference import processor
+from mixformer2_ros.inference.artefact import LOCATE_GRAPH, TEMPLATE_GRAPH, Artefact
 from mixformer2_ros.inference.engine import ModelError, describe
 from mixformer2_ros.inference.graph_engine import GraphEngine
-from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.inference.graph_interface import (
+    CROP_INPUT,
+    LOCATE_OUTPUTS,
+    TEMPLATE_INPUTS,
+    memory_names,
+)
 
 _NAMES = {"fp32": "float32", "bf16": "bfloat16"}
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoEngine(GraphEngine):
-    """Runs the graphs of `mixformer2_ros.inference.graph` with OpenVINO.
+    """Runs an artefact made for OpenVINO.
 
     Args:
-        variant: Sizes of the network.
-        state: Its weights by name, checked.
-        precision: "auto" (fp32), "fp32" or "bf16".
+        artefact: The network.
         threads: CPU threads; None leaves OpenVINO's choice.
 
     Raises:
         ModelError: The processor has no such precision.
     """
 
-    def __init__(
-        self,
-        variant: Variant,
-        state: Mapping[str, NDArray],
-        precision: str = "auto",
-        threads: int | None = None,
-    ) -> None:
-        precision = _pick_precision(precision)
+    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
+        precision = artefact.recipe.precision
+        check_precision(precision)
         options: dict[str, str | int] = {
             # Always given: left alone, OpenVINO takes bfloat16 wherever the processor has it.
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -52,68 +48,56 @@ class OpenVinoEngine(GraphEngine):
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
-        self._memory_names = graph.memory_names(variant)
+        variant = artefact.variant
+        self._memory_names = memory_names(variant)
+        core = ov.Core()
         # The larger one first: less is held then when it is compiled.
-        self._locate = _compile(graph.locate_graph, variant, state, options)
-        self._template = _compile(graph.template_graph, variant, state, options)
-        workers = self._locate.get_compiled_model().get_property("INFERENCE_NUM_THREADS")
+        self._locate_run, self._template_run = (
+            core.compile_model(artefact.graph(name), "CPU", options).create_infer_request()
+            for name in (LOCATE_GRAPH, TEMPLATE_GRAPH)
+        )
+        workers = self._locate_run.get_compiled_model().get_property("INFERENCE_NUM_THREADS")
         runtime = "OpenVINO " + ".".join(ov.__version__.split(".")[:2])
-        super().__init__(variant, describe(variant, runtime, "cpu", _NAMES[precision], workers))
+        words = describe(variant, runtime, "cpu", _NAMES[precision], workers)
+        super().__init__(variant, words, artefact.recipe.batch)
         self._warm_up()
 
     def _run_template(
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
     ) -> Sequence[NDArray[np.float32]]:
-        for name, images in zip(graph.TEMPLATE_INPUTS, (templates, online_templates), strict=True):
-            _fill(self._template, name, images)
-        self._template.infer()
-        return [self._template.get_tensor(name).data for name in self._memory_names]
+        for name, images in zip(TEMPLATE_INPUTS, (templates, online_templates), strict=True):
+            _fill(self._template_run, name, images)
+        self._template_run.infer()
+        return [self._template_run.get_tensor(name).data for name in self._memory_names]
 
     def _bind(self, arrays: Sequence[NDArray[np.float32]]) -> None:
         for name, array in zip(self._memory_names, arrays, strict=True):
             # Does not keep the array alive; the base class does.
-            self._locate.set_tensor(name, ov.Tensor(array, shared_memory=True))
+            self._locate_run.set_tensor(name, ov.Tensor(array, shared_memory=True))
 
     def _run_locate(self, crops: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        _fill(self._locate, graph.CROP_INPUT, crops)
-        self._locate.infer()
-        return [self._locate.get_tensor(name).data for name in graph.LOCATE_OUTPUTS]
+        _fill(self._locate_run, CROP_INPUT, crops)
+        self._locate_run.infer()
+        return [self._locate_run.get_tensor(name).data for name in LOCATE_OUTPUTS]
 
 
-def _compile(
-    write_graph: Callable[..., onnx.ModelProto],
-    variant: Variant,
-    state: Mapping[str, NDArray],
-    options: dict[str, str | int],
-) -> ov.InferRequest:
-    weights: dict[str, NDArray] = {}
-    model = write_graph(variant, state, weights)
-    _make_inputs(model, weights)
-    core = ov.Core()
-    network = core.read_model(model.SerializeToString())
-    # Constants that share the arrays' memory (and keep the arrays): a model that held the weights
-    # would be copied when it is written, when it is parsed and when it is converted.
-    for parameter in list(network.get_parameters()):
-        array = weights.get(parameter.get_friendly_name())
-        if array is not None:
-            constant = ov.op.Constant(array, shared_memory=True)
-            parameter.output(0).replace(constant.output(0))
-            network.remove_parameter(parameter)
-    return core.compile_model(network, "CPU", options).create_infer_request()
+def check_precision(precision: str) -> None:
+    """Raise ModelError unless OpenVINO has a precision and this processor runs it well."""
+    if precision not in _NAMES:
+        raise ModelError(
+            f"precision {precision!r} is not for OpenVINO: use auto, {', '.join(_NAMES)}"
+        )
+    if precision == "bf16" and not has_bfloat16():
+        raise ModelError(
+            "precision 'bf16' needs a processor with AVX512_BF16, AMX or ARM's BF16, and this one "
+            "has none of them: use auto or fp32"
+        )
 
 
-def _make_inputs(model: onnx.ModelProto, names: Container[str]) -> None:
-    """Turn the named initializers into inputs."""
-    constants = model.graph.initializer
-    for index in reversed(range(len(constants))):
-        constant = constants[index]
-        if constant.name in names:
-            model.graph.input.append(
-                helper.make_tensor_value_info(
-                    constant.name, constant.data_type, list(constant.dims)
-                )
-            )
-            del constants[index]
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself, and OpenVINO makes use of that."""
+    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return processor.has_bfloat16() and "BF16" in capabilities
 
 
 def _fill(request: ov.InferRequest, name: str, values: NDArray[np.uint8]) -> None:
@@ -122,28 +106,3 @@ def _fill(request: ov.InferRequest, name: str, values: NDArray[np.uint8]) -> Non
     if tuple(tensor.shape) != values.shape:
         tensor.shape = values.shape
     tensor.data[:] = values
-
-
-def _pick_precision(precision: str) -> str:
-    if precision == "auto":
-        return "fp32"
-    if precision not in _NAMES:
-        raise ModelError(
-            f"precision {precision!r} is not for OpenVINO: use auto, {', '.join(_NAMES)}"
-        )
-    if precision == "bf16" and not has_bfloat16():
-        raise ModelError(
-            "precision 'bf16' needs a processor with AVX512_BF16 or AMX, and this one has neither: "
-            "use auto or fp32"
-        )
-    return precision
-
-
-def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself, so that it is faster than float32."""
-    if "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return False
-    # OpenVINO also offers it where it has to emulate it.
-    processor = Path("/proc/cpuinfo")
-    flags = processor.read_text().split() if processor.is_file() else []
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)

@@ -16,21 +16,20 @@ pytest.importorskip("onnx")
 
 from mixformer2_ros.inference import Engine, Locations  # noqa: E402
 from mixformer2_ros.model import FastMixFormerV2  # noqa: E402
-from mixformer2_ros.model.variants import get_variant  # noqa: E402
 
 SMALL = [("openvino", "small"), ("onnxruntime", "small")]
 BASE = [("openvino", "base"), ("onnxruntime", "base")]
 
 
 @pytest.fixture(scope="module")
-def engine(request, rule_state) -> Engine:
+def engine(request, rule_artefact) -> Engine:
     backend, name = request.param
     pytest.importorskip(backend, reason=f"{backend} is not installed")
     if backend == "openvino":
         from mixformer2_ros.inference.openvino_engine import OpenVinoEngine as Kind
     else:
         from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine as Kind
-    return Kind(get_variant(name), rule_state(name), threads=2)
+    return Kind(rule_artefact(name, backend), threads=2)
 
 
 @pytest.fixture(scope="module")

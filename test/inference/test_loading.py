@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mixformer2_ros.inference import BACKENDS, ModelError, load_engine, loading
+from mixformer2_ros.inference import BACKENDS, ModelError, load_engine, loading, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +48,7 @@ def machine(monkeypatch):
         }
         monkeypatch.setattr(loading, "_TABLE", table)
         monkeypatch.setattr(loading, "find_spec", find_spec)
-        monkeypatch.setattr(loading.platform, "machine", lambda: processor)
+        monkeypatch.setattr(loading.processor, "is_x86", lambda: processor == "x86_64")
         monkeypatch.setattr(loading, "_has_cuda_gpu", lambda: gpu)
         monkeypatch.setattr(loading, "_torch_cuda", lambda: "torch" in cuda)
         monkeypatch.setattr(loading, "_onnxruntime_cuda", lambda: "onnxruntime" in cuda)
@@ -161,13 +161,14 @@ def test_a_pickled_checkpoint_is_read_by_torch_where_there_is_one(
     torch.save({"net": state}, path)
     templates, online, search = random_crops("small", 1)
     found = []
-    for weights in (path, checkpoint):
-        engine = load_engine("small", weights, "onnxruntime", device="cpu")
+    for file in (path, checkpoint):
+        engine = load_engine("small", file, "onnxruntime", device="cpu")
         found.append(engine.locate(engine.encode_templates(templates, online), search))
     np.testing.assert_array_equal(found[0].boxes, found[1].boxes)
 
-    find_spec = loading.find_spec
-    monkeypatch.setattr(loading, "find_spec", lambda name: name != "torch" and find_spec(name))
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    load_engine("small", path, "onnxruntime")  # made ready before
+    path.write_bytes(path.read_bytes() + b"changed")
     with pytest.raises(ModelError, match=r"only be read with PyTorch: give a \.safetensors"):
         load_engine("small", path, "onnxruntime")
 

@@ -9,16 +9,15 @@ pytest.importorskip("openvino", reason="openvino is not installed")
 pytest.importorskip("onnx")
 
 from mixformer2_ros.inference import ModelError, openvino_engine
-from mixformer2_ros.inference.openvino_engine import OpenVinoEngine, has_bfloat16
-from mixformer2_ros.model.variants import SMALL
+from mixformer2_ros.inference.openvino_engine import OpenVinoEngine, check_precision, has_bfloat16
 
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16 instructions")
-def test_bf16_stays_near_float32_and_reads_its_heads_in_float32(rule_state, random_crops):
+def test_bf16_stays_near_float32_and_reads_its_heads_in_float32(rule_artefact, random_crops):
     templates, online, search = random_crops("small", 1)
     found = []
     for precision in ("fp32", "bf16"):
-        engine = OpenVinoEngine(SMALL, rule_state("small"), precision, threads=1)
+        engine = OpenVinoEngine(rule_artefact("small", "openvino", precision), threads=1)
         found.append(engine.locate(engine.encode_templates(templates, online), search))
     assert "bfloat16, 1 thread" in engine.description
     exact, rough = found
@@ -29,10 +28,10 @@ def test_bf16_stays_near_float32_and_reads_its_heads_in_float32(rule_state, rand
 
 def test_bf16_without_the_instructions_names_the_cure(monkeypatch):
     monkeypatch.setattr(openvino_engine, "has_bfloat16", lambda: False)
-    with pytest.raises(ModelError, match=r"AVX512_BF16 or AMX.*use auto or fp32"):
-        OpenVinoEngine(SMALL, {}, "bf16")
+    with pytest.raises(ModelError, match=r"AVX512_BF16, AMX.*use auto or fp32"):
+        check_precision("bf16")
 
 
 def test_an_unknown_precision_names_the_known_ones():
     with pytest.raises(ModelError, match="'int3' is not for OpenVINO: use auto, fp32, bf16"):
-        OpenVinoEngine(SMALL, {}, "int3")
+        check_precision("int3")

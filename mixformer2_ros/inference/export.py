@@ -1,0 +1,175 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From a checkpoint to an artefact that a runtime starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numpy.typing import NDArray
+
+from mixformer2_ros.inference import cache
+from mixformer2_ros.inference.artefact import (
+    LOCATE_GRAPH,
+    TEMPLATE_GRAPH,
+    Artefact,
+    Recipe,
+    check_recipe,
+    file_sha256,
+    open_artefact,
+    write_metadata,
+)
+from mixformer2_ros.inference.engine import ModelError
+from mixformer2_ros.inference.weights import read_weights, require_file
+from mixformer2_ros.model.variants import Variant, get_variant
+
+if TYPE_CHECKING:
+    import onnx
+
+Progress = Callable[[str], None]
+"""Told what is done next."""
+
+# Runtimes that start from an artefact, and the precisions there are for each.
+EXPORTS = {
+    "openvino": ("fp32", "bf16"),
+    "onnxruntime": ("fp32",),
+}
+
+
+def runtime_version(backend: str) -> str:
+    """Version of an installed runtime."""
+    return str(import_module(backend).__version__)
+
+
+def make_recipe(
+    variant: str, checkpoint: Path, backend: str, precision: str, batch: int = 0
+) -> Recipe:
+    """Say what an artefact is to be made from and for.
+
+    Args:
+        variant: Name of the network's variant.
+        checkpoint: File of its weights.
+        backend: One of `EXPORTS`; must be installed.
+        precision: One of the backend's.
+        batch: Targets in one forward; 0 for any number.
+
+    Raises:
+        ModelError: The backend has no such precision.
+        CheckpointError: There is no such file.
+    """
+    if precision not in EXPORTS[backend]:
+        raise ModelError(
+            f"precision {precision!r} is not for {backend}: use {', '.join(EXPORTS[backend])}"
+        )
+    require_file(checkpoint)
+    return Recipe(
+        variant=variant,
+        checkpoint_sha256=file_sha256(checkpoint),
+        backend=backend,
+        precision=precision,
+        batch=batch,
+        runtime=runtime_version(backend),
+    )
+
+
+def obtain(recipe: Recipe, checkpoint: Path) -> Artefact:
+    """Take the artefact out of the cache, or make it and keep it there.
+
+    Raises:
+        ModelError: It cannot be made.
+        CheckpointError: The weights cannot be read or do not fit.
+    """
+    return cache.obtain(recipe, lambda folder: build(folder, recipe, checkpoint, _silent))
+
+
+def use(folder: Path, variant: str) -> Artefact:
+    """Open an artefact that was made ahead, and check that it is for this network and machine.
+
+    Args:
+        folder: The artefact.
+        variant: Network that is wanted.
+
+    Raises:
+        ModelError: It is damaged, or made for another network or version of its runtime.
+    """
+    artefact = open_artefact(folder)
+    check_recipe(artefact, variant=variant)
+    try:
+        installed = runtime_version(artefact.recipe.backend)
+    except ImportError as error:
+        raise ModelError(
+            f"artefact {str(folder)!r} is for {artefact.recipe.backend}, which is not installed "
+            f"({error})"
+        ) from error
+    check_recipe(artefact, runtime=installed)
+    return artefact
+
+
+def build(folder: Path, recipe: Recipe, checkpoint: Path, progress: Progress) -> None:
+    """Make an artefact.
+
+    Args:
+        folder: Empty; the files go there.
+        recipe: What to make.
+        checkpoint: File of the weights.
+        progress: Told about every step.
+
+    Raises:
+        ModelError: Something that is needed is missing.
+        CheckpointError: The weights cannot be read or do not fit.
+    """
+    progress("reading the checkpoint")
+    variant = get_variant(recipe.variant)
+    state = read_weights(checkpoint, variant)
+    try:
+        import_module("onnx")
+    except ImportError as error:
+        raise ModelError(
+            f"making a network ready needs the package onnx ({error}): pip install onnx, or give "
+            "as checkpoint a folder that mixformer2 export made elsewhere"
+        ) from error
+    from mixformer2_ros.inference.graph_files import WEIGHTS, save_graphs
+
+    progress("writing the graphs")
+    save_graphs(folder, _models(variant, state, recipe))
+    del state
+    if recipe.backend == "openvino":
+        from mixformer2_ros.inference.openvino_files import convert
+
+        progress("converting them for OpenVINO")
+        for name in (TEMPLATE_GRAPH, LOCATE_GRAPH):
+            convert(folder / f"{name}.onnx", folder / f"{name}.xml")
+            (folder / f"{name}.onnx").unlink()
+        (folder / WEIGHTS).unlink()
+    progress("describing the result")
+    write_metadata(folder, recipe, _versions())
+
+
+def _models(
+    variant: Variant, state: dict[str, NDArray], recipe: Recipe
+) -> dict[str, onnx.ModelProto]:
+    from mixformer2_ros.inference import graph
+
+    batch = recipe.batch or None
+    return {
+        TEMPLATE_GRAPH: graph.template_graph(variant, state, batch=batch),
+        LOCATE_GRAPH: graph.locate_graph(variant, state, batch=batch),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in ("mixformer2_ros", "onnx", "numpy"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _silent(_: str) -> None:
+    """Progress that nobody watches."""
