@@ -28,8 +28,8 @@ def pool_boxes(grid: Tensor, boxes: Tensor, bins: int) -> Tensor:
     Returns:
         (B, C, bins, bins).
     """
-    columns = _bin_weights(boxes[:, 0], boxes[:, 2], bins, grid.shape[3])
-    rows = _bin_weights(boxes[:, 1], boxes[:, 3], bins, grid.shape[2])
+    columns = _bin_weights(boxes[:, 0], boxes[:, 2], bins, grid.shape[3]).to(grid.dtype)
+    rows = _bin_weights(boxes[:, 1], boxes[:, 3], bins, grid.shape[2]).to(grid.dtype)
     return rows[:, None] @ grid @ columns.mT[:, None]
 
 
@@ -78,7 +78,7 @@ class ScoreModule(nn.Module):
         """
         side = math.isqrt(search.shape[1])
         grid = search.transpose(1, 2).unflatten(2, (side, side))
-        pooled = pool_boxes(grid, edges.to(grid.dtype) * side, _POOLED).flatten(2).transpose(1, 2)
+        pooled = pool_boxes(grid, edges.float() * side, _POOLED).flatten(2).transpose(1, 2)
         token = self.norm1(self.score_token.expand(len(search), -1, -1))
         for index, memory in enumerate((pooled, template)):
             token = self.norm2[index](self._attend(index, token, memory))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from mixformer2_ros.model.backbone import TokenMixer
@@ -80,10 +81,12 @@ class MixViT(nn.Module):
             templates: (B, 2 * N_template, C), the initial template's tokens first.
             search: (B, N_search, C).
         """
+        logits = self.box_head(search).float()
         # Distributions over thousands of cells need more than half precision.
-        corners = corner_probabilities(self.box_head(search).float())
-        marginals = edge_marginals(corners)
-        edges = expected_edges(marginals)
+        with torch.autocast(logits.device.type, enabled=False):
+            corners = corner_probabilities(logits)
+            marginals = edge_marginals(corners)
+            edges = expected_edges(marginals)
         template = templates[:, : templates.shape[1] // 2]
         score = self.score_head(search, template, edges.detach())
         return TeacherPrediction(corners, marginals, edges_to_box(edges), score)

@@ -39,7 +39,7 @@ def grow(model: MixFormerV2, variant: Variant) -> MixFormerV2:
     own = grown.backbone
     for name, values in model.backbone.named_parameters(recurse=False):
         target = getattr(own, name)
-        target.copy_(_resampled(values, target.shape[1]) if name in _GRIDS else values)
+        target.copy_(resampled_positions(values, target.shape[1]) if name in _GRIDS else values)
     own.patch_embed.load_state_dict(model.backbone.patch_embed.state_dict())
     grown.box_head.load_state_dict(model.box_head.state_dict())
     grown.score_head.load_state_dict(model.score_head.state_dict())
@@ -84,7 +84,7 @@ def _check(model: MixFormerV2, grown: MixFormerV2) -> None:
             )
 
 
-def _resampled(embedding: Tensor, tokens: int) -> Tensor:
+def resampled_positions(embedding: Tensor, tokens: int) -> Tensor:
     """Resample position embeddings (1, N, C) of a square token grid to `tokens` tokens."""
     if embedding.shape[1] == tokens:
         return embedding

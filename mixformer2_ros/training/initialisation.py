@@ -19,7 +19,9 @@ from torch import Tensor, nn
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.attention import Attention
-from mixformer2_ros.training.parts import blocks_of, box_layers, score_layers
+from mixformer2_ros.model.backbone import TokenMixer
+from mixformer2_ros.model.teacher import MixViT
+from mixformer2_ros.training.parts import box_layers, score_layers
 
 _PATCH_RMS = 2.2
 _SHARPNESS = 1.0
@@ -37,22 +39,7 @@ def initialise(model: MixFormerV2, seed: int) -> None:
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        _initialise_patches(model.backbone.patch_embed.proj, generator)
-        template_mark = _mark_templates(model.backbone.pos_embed_t, generator)
-        for block in blocks_of(model):
-            attention = block.attn
-            width = attention.proj.in_features
-            likeness = _SHARPNESS * _orthogonal(width, width, generator)
-            noise = 0.005 * torch.randn(2, width, width, generator=generator)
-            value = _RESIDUAL * _orthogonal(width, width, generator)
-            attention.qkv.weight.copy_(torch.cat([likeness + noise[0], likeness + noise[1], value]))
-            attention.proj.weight.copy_(_RESIDUAL * _orthogonal(width, width, generator))
-            hidden, out = block.mlp.fc1, block.mlp.fc2
-            hidden.weight.copy_(_orthogonal(hidden.out_features, hidden.in_features, generator))
-            out.weight.copy_(_RESIDUAL * _orthogonal(out.out_features, out.in_features, generator))
-            for layer in (attention.qkv, attention.proj, block.mlp.fc1, block.mlp.fc2):
-                layer.bias.zero_()
-        _prefer(blocks_of(model)[0].attn, template_mark)
+        _initialise_mixer(model.backbone, generator)
         for tokens in (model.backbone.reg_tokens, model.backbone.pos_embed_reg):
             tokens.copy_(0.5 * torch.randn(tokens.shape, generator=generator))
         for head in (model.box_head, model.score_head):
@@ -62,6 +49,37 @@ def initialise(model: MixFormerV2, seed: int) -> None:
                     part.bias.zero_()
         score_layers(model).logit.weight.mul_(0.1)
         box_layers(model).bins_norm.weight.fill_(2.0)
+
+
+@torch.no_grad()
+def initialise_teacher(model: MixViT, seed: int) -> None:
+    """Set the weights of a teacher's backbone, in place; its heads stay as they are.
+
+    Args:
+        model: Any variant.
+        seed: The same seed gives the same weights.
+    """
+    _initialise_mixer(model.backbone, torch.Generator().manual_seed(seed))
+
+
+def _initialise_mixer(backbone: TokenMixer, generator: torch.Generator) -> None:
+    """Set the patch embedding, the templates' position embeddings and the blocks, in place."""
+    _initialise_patches(backbone.patch_embed.proj, generator)
+    template_mark = _mark_templates(backbone.pos_embed_t, generator)
+    for block in backbone.layers():
+        attention = block.attn
+        width = attention.proj.in_features
+        likeness = _SHARPNESS * _orthogonal(width, width, generator)
+        noise = 0.005 * torch.randn(2, width, width, generator=generator)
+        value = _RESIDUAL * _orthogonal(width, width, generator)
+        attention.qkv.weight.copy_(torch.cat([likeness + noise[0], likeness + noise[1], value]))
+        attention.proj.weight.copy_(_RESIDUAL * _orthogonal(width, width, generator))
+        hidden, out = block.mlp.fc1, block.mlp.fc2
+        hidden.weight.copy_(_orthogonal(hidden.out_features, hidden.in_features, generator))
+        out.weight.copy_(_RESIDUAL * _orthogonal(out.out_features, out.in_features, generator))
+        for layer in (attention.qkv, attention.proj, block.mlp.fc1, block.mlp.fc2):
+            layer.bias.zero_()
+    _prefer(backbone.layers()[0].attn, template_mark)
 
 
 def _mark_templates(embedding: nn.Parameter, generator: torch.Generator) -> Tensor:

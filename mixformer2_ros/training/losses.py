@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -52,8 +53,22 @@ def soft_edge_targets(edges: Tensor, bins: int, sigma: float) -> Tensor:
     return torch.softmax(-0.5 * distance.square(), dim=-1)
 
 
+def edge_divergence(logits: Tensor, target: Tensor) -> Tensor:
+    """Kullback-Leibler divergence KL(target || softmax(logits)).
+
+    Args:
+        logits: (B, 4, bins).
+        target: (B, 4, bins) probabilities.
+
+    Returns:
+        (B,), the mean over the four edges.
+    """
+    log_target = target.clamp_min(1e-12).log()
+    return (target * (log_target - logits.log_softmax(dim=-1))).sum(dim=-1).mean(dim=-1)
+
+
 def edge_cross_entropy(logits: Tensor, edges: Tensor, sigma: float) -> Tensor:
-    """Cross entropy above its minimum, per box: the divergence KL(target || prediction).
+    """Cross entropy above its minimum, per box: the divergence from the soft targets.
 
     Args:
         logits: (B, 4, bins).
@@ -63,9 +78,7 @@ def edge_cross_entropy(logits: Tensor, edges: Tensor, sigma: float) -> Tensor:
     Returns:
         (B,), the mean over the four edges.
     """
-    target = soft_edge_targets(edges, logits.shape[-1], sigma)
-    log_target = target.clamp_min(1e-12).log()
-    return (target * (log_target - logits.log_softmax(dim=-1))).sum(dim=-1).mean(dim=-1)
+    return edge_divergence(logits, soft_edge_targets(edges, logits.shape[-1], sigma))
 
 
 def box_iou(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +100,28 @@ def giou_loss(first: Tensor, second: Tensor) -> Tensor:
     ).clamp_min(0)
     area = hull.prod(dim=-1).clamp_min(1e-9)
     return 1.0 - iou + (area - union) / area
+
+
+def ciou_loss(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Complete IoU loss (arXiv 1911.08287): overlap, distance of the centres, and aspect.
+
+    Args:
+        first: (B, 4) predicted boxes.
+        second: (B, 4) true boxes.
+
+    Returns:
+        1 - CIoU (B,), and IoU (B,) without gradient. Aspects count where the IoU is above 0.5.
+    """
+    iou, _ = box_iou(first, second)
+    sizes = [(box[:, 2:] - box[:, :2]).clamp_min(1e-6) for box in (first, second)]
+    hull = torch.maximum(first[:, 2:], second[:, 2:]) - torch.minimum(first[:, :2], second[:, :2])
+    between = (first[:, :2] + first[:, 2:] - second[:, :2] - second[:, 2:]) / 2
+    distance = between.square().sum(dim=-1) / hull.square().sum(dim=-1).clamp_min(1e-9)
+    turned = [torch.atan(size[:, 0] / size[:, 1]) for size in sizes]
+    aspect = 4 / math.pi**2 * (turned[1] - turned[0]).square()
+    overlap = iou.detach()
+    weight = (overlap > 0.5) * aspect.detach() / (1 - overlap + aspect.detach()).clamp_min(1e-9)
+    return 1 - iou + distance + weight * aspect, overlap
 
 
 def token_losses(
