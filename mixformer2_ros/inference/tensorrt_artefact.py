@@ -1,0 +1,152 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""TensorRT plans on disk: built on the GPU they are for, compared with float32 first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorrt as trt
+from numpy.typing import NDArray
+
+from mixformer2_ros.inference import graph
+from mixformer2_ros.inference.cache import cache_folder
+from mixformer2_ros.inference.cuda_driver import Cuda
+from mixformer2_ros.inference.engine import ModelError
+from mixformer2_ros.inference.tensorrt_build import Graphs, build_plans
+from mixformer2_ros.inference.tensorrt_engine import TensorRtEngine
+from mixformer2_ros.model.variants import Variant
+
+TEMPLATE_PLAN, LOCATE_PLAN = "encode_templates.plan", "locate.plan"
+# By how much an edge may move, as a fraction of the search crop: several times what rounding does.
+# What some releases of TensorRT 10 make of vision transformers in float16 is far outside.
+TOLERANCE = {"fp32": 1e-3, "fp16": 1e-2, "int8": 5e-2}
+_CHECKED = 3
+
+Progress = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
+
+
+def runtime_name(cuda: Cuda) -> str:
+    """What a plan is tied to: the release of TensorRT and the kind of GPU."""
+    major, minor = cuda.capability
+    return f"{trt.__version__} on {cuda.name}, compute capability {major}.{minor}"
+
+
+def write_plans(
+    folder: Path,
+    variant: Variant,
+    state: Mapping[str, NDArray],
+    precision: str,
+    batch: int,
+    cuda: Cuda,
+    quantised: Graphs | None = None,
+    progress: Progress = _LOG.info,
+) -> None:
+    """Build both plans and write them, if what they say is what float32 says.
+
+    Args:
+        folder: Where to.
+        variant: Sizes of the network.
+        state: Its weights.
+        precision: "fp32", "fp16" or "int8".
+        batch: Most targets at once.
+        cuda: The GPU.
+        quantised: The graphs for "int8".
+        progress: Is told what is going on.
+
+    Raises:
+        ModelError: TensorRT cannot build them, or what they say is something else.
+    """
+    exact = Graphs.of(variant, state)
+    if precision == "int8" and quantised is None:
+        raise ModelError("precision 'int8' needs calibrated ranges: use fp16, or calibrate")
+    graphs = quantised if precision == "int8" and quantised is not None else exact
+    name = "".join(c if c.isalnum() else "_" for c in runtime_name(cuda))
+    cuda.enter()
+    plans = build_plans(
+        graphs, variant, precision, batch, cache_folder() / f"tensorrt_timing_{name}", progress
+    )
+    progress("comparing with float32 on the processor")
+    check(TensorRtEngine(variant, plans, cuda, precision, batch), exact, TOLERANCE[precision])
+    for file, plan in zip((TEMPLATE_PLAN, LOCATE_PLAN), plans, strict=True):
+        (folder / file).write_bytes(plan)
+
+
+def load_plans(folder: Path, variant: Variant, precision: str, batch: int, cuda: Cuda) -> Any:
+    """Return the engine that runs the plans of a folder, which `write_plans` filled here."""
+    plans = ((folder / TEMPLATE_PLAN).read_bytes(), (folder / LOCATE_PLAN).read_bytes())
+    return TensorRtEngine(variant, plans, cuda, precision, batch)
+
+
+def check(engine: TensorRtEngine, exact: Graphs, tolerance: float) -> float:
+    """Compare an engine with the float32 graphs on a few crops.
+
+    Args:
+        engine: The engine.
+        exact: The graphs of the same weights in float32.
+        tolerance: By how much an edge may move, as a fraction of the search crop.
+
+    Returns:
+        By how much one did.
+
+    Raises:
+        ModelError: It was more, or not even a number.
+    """
+    templates, online, search = example_crops(engine.variant, _CHECKED)
+    memories = engine.encode_templates(templates, online)
+    found = edge_positions(engine.locate(memories, search).edges)
+    moved = float(
+        np.abs(found - edge_positions(_exact_edges(exact, templates, online, search))).max()
+    )
+    if not moved <= tolerance:  # also when it is not a number
+        raise ModelError(
+            f"the plan that TensorRT {trt.__version__} built is wrong: edges lie {moved:.2g} of "
+            f"the crop from where float32 has them, and {tolerance:g} is the most that is "
+            "accepted; use precision fp32, or another release of TensorRT"
+        )
+    return moved
+
+
+def edge_positions(edges: NDArray) -> NDArray[np.float64]:
+    """Expected positions (N, 4), fractions of the crop, of edge probabilities (N, 4, bins)."""
+    return edges.astype(np.float64) @ (np.arange(edges.shape[-1]) / edges.shape[-1])
+
+
+def example_crops(variant: Variant, count: int) -> list[NDArray[np.uint8]]:
+    """Templates, online templates and search crops with something to see: patches and noise."""
+    rng = np.random.default_rng(0)
+    cell = 8  # half a patch of the network
+    crops = []
+    for side in (variant.template_size, variant.template_size, variant.search_size):
+        cells = rng.integers(0, 224, (count, side // cell, side // cell, 3), dtype=np.uint8)
+        image = cells.repeat(cell, axis=1).repeat(cell, axis=2)
+        crops.append(image + rng.integers(0, 32, image.shape, dtype=np.uint8))
+    return crops
+
+
+def _exact_edges(exact: Graphs, *crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    images = dict(zip((*graph.TEMPLATE_INPUTS, graph.CROP_INPUT), crops, strict=True))
+    search = images.pop(graph.CROP_INPUT)
+    memory = _run_exactly(exact.template, images)
+    return _run_exactly(exact.locate, {graph.CROP_INPUT: search, **memory})["edges"]
+
+
+def _run_exactly(model: onnx.ModelProto, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Run a graph on the processor: with ONNX Runtime, or slowly where that is not installed."""
+    names = [value.name for value in model.graph.output]
+    try:
+        import onnxruntime
+    except ImportError:
+        from onnx.reference import ReferenceEvaluator
+
+        return dict(zip(names, ReferenceEvaluator(model).run(names, inputs), strict=True))
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return dict(zip(names, session.run(names, inputs), strict=True))

@@ -1,0 +1,232 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The TensorRT engine: NVIDIA GPUs, without PyTorch and without the CUDA toolkit.
+
+Everything that happens in a frame is one CUDA graph, captured once: the crop's way to the GPU, the
+network, the results' way back. What it reads and writes has fixed addresses. Templates' memories
+are put there when they change and stay. On a GPU that shares the processor's memory nothing is
+copied in a frame at all (`cuda_driver.SharedArray`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorrt as trt
+from numpy.typing import NDArray
+
+from mixformer2_ros.inference import graph
+from mixformer2_ros.inference.cuda_driver import Cuda, CudaError, DeviceArray, SharedArray
+from mixformer2_ros.inference.engine import (
+    Locations,
+    ModelError,
+    check_crops,
+    check_memories,
+    describe,
+)
+from mixformer2_ros.inference.graph_engine import GraphMemory
+from mixformer2_ros.inference.tensorrt_build import Log
+from mixformer2_ros.model.variants import Variant
+
+# TensorRT's own table names a type that newer NumPy has not (trt.nptype of 8.5).
+_DTYPES: dict[str, np.dtype] = {
+    "FLOAT": np.dtype(np.float32),
+    "HALF": np.dtype(np.float16),
+    "UINT8": np.dtype(np.uint8),
+}
+_NAMES = {"fp32": "float32", "fp16": "float16", "int8": "int8"}
+
+
+class TensorRtEngine:
+    """Runs the plans of `mixformer2_ros.inference.tensorrt_build`. See `Engine`.
+
+    More targets than the plans take at once are run in several goes, each with graph and memory of
+    its own, so that nothing is uploaded twice.
+
+    Args:
+        variant: Sizes of the network.
+        plans: Of the template and the locate graph.
+        cuda: The GPU that they were built on.
+        precision: That they were built for.
+        batch: That they were built for.
+
+    Raises:
+        ModelError: TensorRT does not take the plans.
+    """
+
+    def __init__(
+        self, variant: Variant, plans: tuple[bytes, bytes], cuda: Cuda, precision: str, batch: int
+    ) -> None:
+        self.variant = variant
+        self._cuda, self._batch = cuda, batch
+        cuda.enter()
+        self._log = Log()
+        self._runtime = trt.Runtime(self._log)
+        self._template, self._locate = (self._deserialise(plan) for plan in plans)
+        self._encoders: dict[int, _Run] = {}
+        # One for each go, and for each number of targets in it.
+        self._locators: dict[tuple[int, int], _Locator] = {}
+        runtime = "TensorRT " + ".".join(trt.__version__.split(".")[:2])
+        self.description = describe(variant, runtime, cuda.name, _NAMES[precision], None)
+        self._warm_up()
+
+    def encode_templates(
+        self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
+    ) -> list[GraphMemory]:
+        """Encode two templates a target; see `Engine.encode_templates`."""
+        check_crops(templates, self.variant.template_size, "templates")
+        check_crops(online_templates, self.variant.template_size, "online_templates")
+        if len(templates) != len(online_templates):
+            raise ValueError(f"{len(templates)} templates, {len(online_templates)} online ones")
+        self._cuda.enter()
+        memories = []
+        for part in self._goes(len(templates)):
+            count = part.stop - part.start
+            if count not in self._encoders:
+                names = graph.memory_names(self.variant)
+                self._encoders[count] = _Run(
+                    self._cuda, self._template, count, graph.TEMPLATE_INPUTS, names
+                )
+            run = self._encoders[count]
+            images = dict(
+                zip(graph.TEMPLATE_INPUTS, (templates[part], online_templates[part]), strict=True)
+            )
+            layers = run(images)
+            memories += [
+                GraphMemory(tuple(layer[i : i + 1].copy() for layer in layers))
+                for i in range(count)
+            ]
+        return memories
+
+    def locate(self, memories: Sequence[GraphMemory], crops: NDArray[np.uint8]) -> Locations:
+        """Find the targets; see `Engine.locate`."""
+        check_crops(crops, self.variant.search_size, "crops")
+        check_memories(memories, crops)
+        self._cuda.enter()
+        found = [
+            self._locator(index, part.stop - part.start)(memories[part], crops[part])
+            for index, part in enumerate(self._goes(len(crops)))
+        ]
+        boxes, scores, edges = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return Locations(boxes.astype(np.float64), scores.astype(np.float64), edges)
+
+    def _goes(self, count: int) -> list[slice]:
+        starts = range(0, count, self._batch)
+        return [slice(start, min(start + self._batch, count)) for start in starts]
+
+    def _locator(self, index: int, count: int) -> _Locator:
+        if (index, count) not in self._locators:
+            self._locators[index, count] = _Locator(
+                self._cuda, self._locate, count, graph.memory_names(self.variant)
+            )
+        return self._locators[index, count]
+
+    def _deserialise(self, plan: bytes) -> Any:
+        engine = self._runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise self._log.error("does not take the plan")
+        return engine
+
+    def _warm_up(self) -> None:
+        """Run everything for one target, so that the first frame pays for no preparation."""
+        size, search = self.variant.template_size, self.variant.search_size
+        template = np.zeros((1, size, size, 3), np.uint8)
+        memories = self.encode_templates(template, template)
+        self.locate(memories, np.zeros((1, search, search, 3), np.uint8))
+
+
+class _Run:
+    """One plan for one number of targets, with everything it reads and writes.
+
+    Args:
+        cuda: The GPU.
+        engine: The plan, deserialised.
+        batch: Number of targets.
+        inputs: What is new in every run.
+        outputs: What is wanted of it.
+        kept: Inputs that stay on the GPU, in `kept` by name.
+    """
+
+    def __init__(
+        self,
+        cuda: Cuda,
+        engine: Any,
+        batch: int,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        kept: Sequence[str] = (),
+    ) -> None:
+        self._cuda = cuda
+        # Of its own: a captured graph refers to the context's shapes and scratch memory.
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            raise ModelError("TensorRT finds no memory on the GPU for another execution context")
+
+        def shape(name: str) -> tuple[int, ...]:
+            return (batch, *tuple(engine.get_tensor_shape(name))[1:])
+
+        def dtype(name: str) -> np.dtype:
+            return _DTYPES[engine.get_tensor_dtype(name).name]
+
+        self._inputs = {name: SharedArray(cuda, shape(name), dtype(name)) for name in inputs}
+        self._outputs = {name: SharedArray(cuda, shape(name), dtype(name)) for name in outputs}
+        self.kept = {name: DeviceArray(cuda, shape(name), dtype(name)) for name in kept}
+        for name in (*inputs, *kept):
+            if not self._context.set_input_shape(name, shape(name)):
+                raise ModelError(f"the TensorRT plan takes no {name} of shape {shape(name)}")
+        arrays: dict[str, SharedArray | DeviceArray] = {
+            **self._inputs,
+            **self._outputs,
+            **self.kept,
+        }
+        for name, array in arrays.items():
+            self._context.set_tensor_address(name, array.address)
+        self._launch: Callable[[], None] | None = None
+
+    def __call__(self, values: dict[str, NDArray[np.uint8]]) -> list[NDArray]:
+        """Run it; the results are overwritten by the next run."""
+        for name, array in self._inputs.items():
+            np.copyto(array.array, values[name])
+        if self._launch is None:
+            # The first run prepares what a capture must not see.
+            self._enqueue()
+            self._cuda.synchronise()
+            self._launch = self._captured()
+        self._launch()
+        self._cuda.synchronise()
+        return [array.array for array in self._outputs.values()]
+
+    def _enqueue(self) -> None:
+        for array in self._inputs.values():
+            array.upload()
+        if not self._context.execute_async_v3(self._cuda.stream):
+            raise ModelError("TensorRT could not run the plan")
+        for array in self._outputs.values():
+            array.download()
+
+    def _captured(self) -> Callable[[], None]:
+        try:
+            return self._cuda.capture(self._enqueue)
+        except (CudaError, ModelError):
+            # Some kernels of some releases cannot be captured; each is launched by itself then.
+            return self._enqueue
+
+
+class _Locator:
+    """The locate plan for one number of targets, and whose memories it holds."""
+
+    def __init__(self, cuda: Cuda, engine: Any, batch: int, names: Sequence[str]) -> None:
+        self._run = _Run(cuda, engine, batch, [graph.CROP_INPUT], graph.LOCATE_OUTPUTS, names)
+        self._memories: tuple[GraphMemory, ...] = ()
+
+    def __call__(
+        self, memories: Sequence[GraphMemory], crops: NDArray[np.uint8]
+    ) -> tuple[NDArray, ...]:
+        if [id(memory) for memory in memories] != [id(memory) for memory in self._memories]:
+            layers = zip(*(memory.arrays for memory in memories), strict=True)
+            for array, layer in zip(self._run.kept.values(), layers, strict=True):
+                array.write(np.concatenate(layer))
+            self._memories = tuple(memories)
+        return tuple(result.copy() for result in self._run({graph.CROP_INPUT: crops}))
