@@ -66,11 +66,16 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         AnnotationError: The folder is missing or has none.
     """
+    return [folder / name for name in list_image_names(folder)]
+
+
+def list_image_names(folder: Path) -> list[str]:
+    """Return the names of what `list_images` lists; much faster for long videos."""
     names = os.listdir(folder) if folder.is_dir() else []
-    images = [n for n in names if Path(n).suffix.lower() in _IMAGES and not n.startswith(".")]
+    images = [n for n in names if os.path.splitext(n)[1].lower() in _IMAGES and n[0] != "."]
     if not images:
         raise AnnotationError(f"{folder}: no images; unpack the frames of this sequence")
-    return [folder / name for name in sorted(images, key=natural_key)]
+    return sorted(images, key=natural_key)
 
 
 def natural_key(name: str) -> list[str | int]:

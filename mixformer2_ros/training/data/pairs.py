@@ -19,6 +19,8 @@ Image = NDArray[np.uint8]
 Box = NDArray[np.float64]
 
 _MIN_SIDE = 8.0
+# Pixels around what is seen, for the resampling.
+_MARGIN = 16
 MIN_VISIBLE = 0.35
 """A crop with a smaller share of the target counts as one without it."""
 
@@ -176,6 +178,14 @@ def cut_out(
     """
     linear = size / np.sqrt(box[2] * box[3]) * np.diag([aspect, 1.0 / aspect])
     affine = np.column_stack([linear, centre - linear @ (box[:2] + box[2:] / 2)])
-    crop = paint_background(image, affine, side, mirrored=False)
     corners = np.array([box[:2], box[:2] + box[2:]])
-    return crop, extent(corners, affine)
+    found = extent(corners, affine)
+    # Of a large frame, only what is seen is worth resizing.
+    seen = np.linalg.inv(linear) @ (np.array([[0.0, side]] * 2) - affine[:, 2:])
+    low = np.clip(np.floor(seen[:, 0]) - _MARGIN, 0, None).astype(int)
+    high = (np.ceil(seen[:, 1]) + _MARGIN).astype(int)
+    part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    if not part.size:
+        return np.zeros((side, side, 3), np.uint8), found
+    affine[:, 2] += linear @ low
+    return paint_background(part, affine, side, mirrored=False), found

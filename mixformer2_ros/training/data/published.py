@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mixformer2_ros.annotations import AnnotationError
 from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.training.data.pairs import MIN_VISIBLE, cut_out
-from mixformer2_ros.training.data.readers import Reader, Track, read_frame
+from mixformer2_ros.training.data.readers import Reader, Track
 from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, place_target
 from mixformer2_ros.training.data.skipped import SkippedFiles
 
@@ -123,12 +123,12 @@ class PublishedSets:
         if len(hidden) and rng.random() < 0.5:
             frame = int(rng.choice(hidden))
             before = np.flatnonzero(track.visible[:frame])[-1]  # where a tracker still looks
-            return _View(read_frame(track.frames[frame]), track.boxes[before], present=False)
+            return _View(track.read(frame), track.boxes[before], present=False)
         other = self._track(rng)
         if other.name == track.name:
             other = self._track(rng)
         frame = int(rng.choice(np.flatnonzero(other.visible)))
-        return _View(read_frame(other.frames[frame]), other.boxes[frame], other.name == track.name)
+        return _View(other.read(frame), other.boxes[frame], other.name == track.name)
 
 
 class _Frames:
@@ -140,7 +140,7 @@ class _Frames:
 
     def at(self, frame: int) -> _View:
         if frame not in self._images:
-            self._images[frame] = read_frame(self._track.frames[frame])
+            self._images[frame] = self._track.read(frame)
         return _View(self._images[frame], self._track.boxes[frame])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mixformer2_ros.annotations import AnnotationError
 from mixformer2_ros.splits import LASOT_TEST_NAMES
-from mixformer2_ros.training.data.readers import KINDS, open_reader, read_frame
+from mixformer2_ros.training.data.readers import KINDS, open_reader
 
 
 def test_got10k_is_read_with_its_absences(sets, tmp_path):
@@ -16,7 +16,7 @@ def test_got10k_is_read_with_its_absences(sets, tmp_path):
         assert len(reader) == 1
         track = reader[0]
         assert track.name == "GOT-10k_Train_000001"
-        assert [path.name for path in track.frames[:2]] == ["00000001.jpg", "00000002.jpg"]
+        assert track.names[:2] == ["00000001.jpg", "00000002.jpg"]
         np.testing.assert_array_equal(track.boxes[4], sets.box_at(4))
         assert np.flatnonzero(~track.visible).tolist() == [5, 6]
 
@@ -25,7 +25,7 @@ def test_lasot_leaves_the_testing_list_out(sets, tmp_path):
     reader = open_reader("lasot", sets.lasot(tmp_path, ("airplane-1", "airplane-2", "airplane-3")))
     assert [reader[index].name for index in range(len(reader))] == ["airplane-2", "airplane-3"]
     assert np.flatnonzero(~reader[0].visible).tolist() == [3, 8, 9]
-    assert reader[0].frames[0].name == "00000001.jpg"
+    assert reader[0].names[0] == "00000001.jpg"
     assert len(LASOT_TEST_NAMES) == 280
 
 
@@ -36,7 +36,7 @@ def test_trackingnet_is_read_from_all_its_chunks(sets, tmp_path):
     reader = open_reader("trackingnet", tmp_path)
     tracks = [reader[index] for index in range(len(reader))]
     assert [track.name for track in tracks] == ["abc_0", "abd_1", "mno_0", "xyz_2"]
-    assert [path.name for path in tracks[0].frames] == [f"{i}.jpg" for i in range(sets.FRAMES)]
+    assert tracks[0].names == [f"{i}.jpg" for i in range(sets.FRAMES)]
     assert tracks[3].visible.all()
 
 
@@ -45,7 +45,7 @@ def test_coco_gives_every_object_but_crowds(sets, tmp_path):
     assert len(reader) == 2
     track = reader[1]
     np.testing.assert_array_equal(track.boxes, [[90, 10, 20, 20]])
-    image = read_frame(track.frames[0])
+    image = track.read(0)
     assert image[15, 100, 0] < 100 < image[15, 100, 2]  # cyan in RGB
 
 
@@ -53,7 +53,7 @@ def test_coco_with_its_photographs_under_images(sets, tmp_path):
     sets.coco(tmp_path)
     (tmp_path / "images").mkdir()
     (tmp_path / "train2017").rename(tmp_path / "images" / "train2017")
-    assert read_frame(open_reader("coco", tmp_path)[0].frames[0]).shape == (120, 160, 3)
+    assert open_reader("coco", tmp_path)[0].read(0).shape == (120, 160, 3)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,13 @@ def test_missing_files_are_named(sets, tmp_path):
         reader[0]
     with pytest.raises(AnnotationError, match="000002: no images"):
         reader[1]
-    (second / "00000001.jpg").write_bytes(b"nothing")
-    with pytest.raises(AnnotationError, match=r"00000001\.jpg: no readable image"):
-        read_frame(second / "00000001.jpg")
+
+
+def test_unreadable_images_are_named(sets, tmp_path):
+    track = open_reader("trackingnet", sets.trackingnet(tmp_path))[0]
+    (track.images / "3.jpg").write_bytes(b"nothing")
+    with pytest.raises(AnnotationError, match=r"abc_0/3\.jpg: no readable image"):
+        track.read(3)
 
 
 def test_coco_objects_without_a_box_are_named(sets, tmp_path):

@@ -14,10 +14,10 @@ from mixformer2_ros.annotations import AnnotationError
 from mixformer2_ros.training.data.readers.coco import CocoReader
 from mixformer2_ros.training.data.readers.got10k import Got10kReader
 from mixformer2_ros.training.data.readers.lasot import LasotReader
-from mixformer2_ros.training.data.readers.reader import Reader, Track, read_frame
+from mixformer2_ros.training.data.readers.reader import Reader, Track
 from mixformer2_ros.training.data.readers.trackingnet import TrackingNetReader
 
-__all__ = ["KINDS", "Reader", "Track", "open_reader", "read_frame"]
+__all__ = ["KINDS", "Reader", "Track", "open_reader"]
 
 _READERS: dict[str, Callable[[Path], Reader]] = {
     "got10k": Got10kReader,

@@ -67,5 +67,6 @@ class CocoReader:
         box, number = self._boxes[index].astype(np.float64), int(self._ids[index])
         if not np.isfinite(box).all() or min(box[2:]) < 0:
             raise AnnotationError(f"{self._file}: annotation {number}: {box.tolist()} is no box")
-        frames = [self.root / self._names[self._images[index]]]
-        return Track(f"{frames[0].stem}.{number}", frames, box[None], np.array([min(box[2:]) > 0]))
+        names = [self._names[self._images[index]]]
+        visible = np.array([min(box[2:]) > 0])
+        return Track(f"{names[0]}.{number}", self.root, names, box[None], visible)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.annotations import AnnotationError, list_images, read_numbers
+from mixformer2_ros.annotations import AnnotationError, list_image_names, read_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,15 +22,32 @@ class Track:
 
     Attributes:
         name: Unique in its set.
-        frames: The N image files in order.
+        images: Folder of the frames.
+        names: File names of the N frames in order.
         boxes: (N, 4) float64, x, y, w, h in pixels of the frame.
         visible: (N,) bool: the target can be seen, and its box has an area.
     """
 
     name: str
-    frames: Sequence[Path]
+    images: Path
+    names: Sequence[str]
     boxes: NDArray[np.float64]
     visible: NDArray[np.bool_]
+
+    def read(self, frame: int) -> NDArray[np.uint8]:
+        """Read a frame.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            AnnotationError: The file is missing or no image; the message names it.
+        """
+        path = self.images / self.names[frame]
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise AnnotationError(f"{path}: no readable image")
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 class Reader(Protocol):
@@ -68,11 +85,11 @@ def read_track(
         AnnotationError: A file is missing or unreadable, numbers of frames, boxes and labels
             differ, or a box is no box: NaN, infinite or of negative size.
     """
-    frames, boxes = list_images(images), read_numbers(truth, 4)
+    names, boxes = list_image_names(images), read_numbers(truth, 4)
     hidden = np.zeros(len(boxes), bool) if hidden is None else hidden
-    if not len(frames) == len(boxes) == len(hidden):
+    if not len(names) == len(boxes) == len(hidden):
         raise AnnotationError(
-            f"{truth}: {len(boxes)} boxes and {len(hidden)} labels for {len(frames)} frames; "
+            f"{truth}: {len(boxes)} boxes and {len(hidden)} labels for {len(names)} frames; "
             "unpack it again"
         )
     wrong = ~hidden & ~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1))
@@ -81,19 +98,4 @@ def read_track(
         raise AnnotationError(
             f"{truth}: line {line + 1}: {boxes[line].tolist()} is no box x, y, w, h"
         )
-    return Track(name, frames, boxes, ~hidden & (boxes[:, 2:] > 0).all(axis=1))
-
-
-def read_frame(path: Path) -> NDArray[np.uint8]:
-    """Read an image file.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        AnnotationError: The file is missing or no image.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise AnnotationError(f"{path}: no readable image")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return Track(name, images, names, boxes, ~hidden & (boxes[:, 2:] > 0).all(axis=1))
