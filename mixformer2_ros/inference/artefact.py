@@ -65,8 +65,8 @@ class Artefact:
 
     def graph(self, name: str) -> Path:
         """File of the graph `TEMPLATE_GRAPH` or `LOCATE_GRAPH`."""
-        suffix = ".xml" if self.recipe.backend == "openvino" else ".onnx"
-        return self.folder / f"{name}{suffix}"
+        suffixes = {"openvino": ".xml", "tensorrt": ".plan"}
+        return self.folder / f"{name}{suffixes.get(self.recipe.backend, '.onnx')}"
 
 
 def file_sha256(path: Path) -> str:

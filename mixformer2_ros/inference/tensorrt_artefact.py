@@ -7,22 +7,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import tensorrt as trt
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference import graph
+from mixformer2_ros.inference.artefact import LOCATE_GRAPH, TEMPLATE_GRAPH
 from mixformer2_ros.inference.cache import cache_folder
 from mixformer2_ros.inference.cuda_driver import Cuda
 from mixformer2_ros.inference.engine import ModelError
+from mixformer2_ros.inference.graph_interface import CROP_INPUT, TEMPLATE_INPUTS
 from mixformer2_ros.inference.tensorrt_build import Graphs, build_plans
-from mixformer2_ros.inference.tensorrt_engine import TensorRtEngine
+from mixformer2_ros.inference.tensorrt_engine import TensorRtEngine, runtime_name
 from mixformer2_ros.model.variants import Variant
 
-TEMPLATE_PLAN, LOCATE_PLAN = "encode_templates.plan", "locate.plan"
 # By how much an edge may move, as a fraction of the search crop: several times what rounding does.
 # What some releases of TensorRT 10 make of vision transformers in float16 is far outside.
 TOLERANCE = {"fp32": 1e-3, "fp16": 1e-2, "int8": 5e-2}
@@ -30,12 +29,6 @@ _CHECKED = 3
 
 Progress = Callable[[str], None]
 _LOG = logging.getLogger(__name__)
-
-
-def runtime_name(cuda: Cuda) -> str:
-    """What a plan is tied to: the release of TensorRT and the kind of GPU."""
-    major, minor = cuda.capability
-    return f"{trt.__version__} on {cuda.name}, compute capability {major}.{minor}"
 
 
 def write_plans(
@@ -63,25 +56,24 @@ def write_plans(
     Raises:
         ModelError: TensorRT cannot build them, or what they say is something else.
     """
-    exact = Graphs.of(variant, state)
+    _LOG.warning(
+        "TensorRT builds the network for this GPU, which takes minutes on a Jetson; the result is "
+        "kept (mixformer2 export makes it ahead)"
+    )
+    # TensorRT optimises fixed shapes best.
+    exact = Graphs.of(variant, state, batch=1 if batch == 1 else None)
     if precision == "int8" and quantised is None:
         raise ModelError("precision 'int8' needs calibrated ranges: use fp16, or calibrate")
     graphs = quantised if precision == "int8" and quantised is not None else exact
-    name = "".join(c if c.isalnum() else "_" for c in runtime_name(cuda))
+    place = "".join(c if c.isalnum() else "_" for c in runtime_name(cuda))
     cuda.enter()
     plans = build_plans(
-        graphs, variant, precision, batch, cache_folder() / f"tensorrt_timing_{name}", progress
+        graphs, variant, precision, batch, cache_folder() / f"tensorrt_timing_{place}", progress
     )
     progress("comparing with float32 on the processor")
     check(TensorRtEngine(variant, plans, cuda, precision, batch), exact, TOLERANCE[precision])
-    for file, plan in zip((TEMPLATE_PLAN, LOCATE_PLAN), plans, strict=True):
-        (folder / file).write_bytes(plan)
-
-
-def load_plans(folder: Path, variant: Variant, precision: str, batch: int, cuda: Cuda) -> Any:
-    """Return the engine that runs the plans of a folder, which `write_plans` filled here."""
-    plans = ((folder / TEMPLATE_PLAN).read_bytes(), (folder / LOCATE_PLAN).read_bytes())
-    return TensorRtEngine(variant, plans, cuda, precision, batch)
+    for name, plan in zip((TEMPLATE_GRAPH, LOCATE_GRAPH), plans, strict=True):
+        (folder / f"{name}.plan").write_bytes(plan)
 
 
 def check(engine: TensorRtEngine, exact: Graphs, tolerance: float) -> float:
@@ -101,9 +93,8 @@ def check(engine: TensorRtEngine, exact: Graphs, tolerance: float) -> float:
     templates, online, search = example_crops(engine.variant, _CHECKED)
     memories = engine.encode_templates(templates, online)
     found = edge_positions(engine.locate(memories, search).edges)
-    moved = float(
-        np.abs(found - edge_positions(_exact_edges(exact, templates, online, search))).max()
-    )
+    expected = edge_positions(_exact_edges(exact, templates, online, search))
+    moved = float(np.abs(found - expected).max())
     if not moved <= tolerance:  # also when it is not a number
         raise ModelError(
             f"the plan that TensorRT {trt.__version__} built is wrong: edges lie {moved:.2g} of "
@@ -131,22 +122,25 @@ def example_crops(variant: Variant, count: int) -> list[NDArray[np.uint8]]:
 
 
 def _exact_edges(exact: Graphs, *crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    images = dict(zip((*graph.TEMPLATE_INPUTS, graph.CROP_INPUT), crops, strict=True))
-    search = images.pop(graph.CROP_INPUT)
-    memory = _run_exactly(exact.template, images)
-    return _run_exactly(exact.locate, {graph.CROP_INPUT: search, **memory})["edges"]
+    template, locate = _on_processor(exact.template), _on_processor(exact.locate)
+    edges = []
+    for part in zip(*(crop[:, None] for crop in crops), strict=True):
+        memory = template(dict(zip(TEMPLATE_INPUTS, part[:2], strict=True)))
+        edges.append(locate({CROP_INPUT: part[2], **memory})["edges"])
+    return np.concatenate(edges)
 
 
-def _run_exactly(model: onnx.ModelProto, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Run a graph on the processor: with ONNX Runtime, or slowly where that is not installed."""
+def _on_processor(model: onnx.ModelProto) -> Callable[[dict[str, NDArray]], dict[str, NDArray]]:
+    """What runs a graph on the processor: ONNX Runtime, or slowly without it."""
     names = [value.name for value in model.graph.output]
     try:
         import onnxruntime
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
-        return dict(zip(names, ReferenceEvaluator(model).run(names, inputs), strict=True))
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return dict(zip(names, session.run(names, inputs), strict=True))
+        runner = ReferenceEvaluator(model)
+    else:
+        runner = onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+    return lambda inputs: dict(zip(names, runner.run(names, inputs), strict=True))

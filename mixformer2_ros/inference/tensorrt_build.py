@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mixformer2_ros.inference import graph
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.inference.half_graph import to_half
+from mixformer2_ros.inference.tensorrt_engine import Log
 from mixformer2_ros.inference.tensorrt_graph import float_nodes, for_tensorrt
 from mixformer2_ros.model.variants import Variant
 
@@ -38,9 +39,18 @@ class Graphs:
     locate: onnx.ModelProto
 
     @classmethod
-    def of(cls, variant: Variant, state: Mapping[str, NDArray]) -> Graphs:
-        """Write them from weights."""
-        return cls(graph.template_graph(variant, state), graph.locate_graph(variant, state))
+    def of(cls, variant: Variant, state: Mapping[str, NDArray], batch: int | None = None) -> Graphs:
+        """Write them from weights.
+
+        Args:
+            variant: Sizes of the network.
+            state: Its weights.
+            batch: As in `graph.template_graph`.
+        """
+        return cls(
+            graph.template_graph(variant, state, batch=batch),
+            graph.locate_graph(variant, state, batch=batch),
+        )
 
 
 def build_plans(
@@ -57,7 +67,7 @@ def build_plans(
         graphs: In float32, or quantised for "int8".
         variant: Sizes of the network.
         precision: One of `PRECISIONS`.
-        batch: Most targets at once.
+        batch: Most targets at once, where the graphs leave that open.
         timing_cache: File with the times of kernels on this GPU with this TensorRT, which makes
             the next build faster; written anew.
         progress: Is told what is going on.
@@ -79,31 +89,13 @@ def is_strongly_typed() -> bool:
     )
 
 
-class Log(trt.ILogger):
-    """Keeps TensorRT's complaints for the message of the error that follows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.complaints: list[str] = []
-
-    def log(self, severity: Any, text: str) -> None:
-        """Called by TensorRT."""
-        if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
-            self.complaints.append(text)
-
-    def error(self, what: str) -> ModelError:
-        """An error that says why."""
-        why = "; ".join(self.complaints[-3:]) or "it does not say why"
-        return ModelError(f"TensorRT {trt.__version__} {what}: {why}")
-
-
 def _build(
     model: onnx.ModelProto, variant: Variant, precision: str, batch: int, timing_cache: Path | None
 ) -> bytes:
     typed = is_strongly_typed()
     if typed and precision != "fp32":
         model = to_half(model, variant)
-    model = for_tensorrt(model, _version(), batch)
+    model = for_tensorrt(model, _version())
     log = Log()
     builder = trt.Builder(log)
     network = builder.create_network(_network_flags(typed))
@@ -118,7 +110,7 @@ def _build(
     if not typed and precision != "fp32":
         _choose_precisions(network, config, precision, float_nodes(model))
         _store_memory_in_half(network, variant)
-    if batch > 1:
+    if any(-1 in tuple(network.get_input(i).shape) for i in range(network.num_inputs)):
         config.add_optimization_profile(_profile(builder, network, batch))
     config.set_timing_cache(config.create_timing_cache(_read(timing_cache)), False)
     plan = builder.build_serialized_network(network, config)

@@ -17,8 +17,14 @@ import numpy as np
 import tensorrt as trt
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference import graph
-from mixformer2_ros.inference.cuda_driver import Cuda, CudaError, DeviceArray, SharedArray
+from mixformer2_ros.inference.artefact import LOCATE_GRAPH, TEMPLATE_GRAPH, Artefact
+from mixformer2_ros.inference.cuda_driver import (
+    Cuda,
+    CudaError,
+    DeviceArray,
+    SharedArray,
+    parse_device,
+)
 from mixformer2_ros.inference.engine import (
     Locations,
     ModelError,
@@ -27,7 +33,12 @@ from mixformer2_ros.inference.engine import (
     describe,
 )
 from mixformer2_ros.inference.graph_engine import GraphMemory
-from mixformer2_ros.inference.tensorrt_build import Log
+from mixformer2_ros.inference.graph_interface import (
+    CROP_INPUT,
+    LOCATE_OUTPUTS,
+    TEMPLATE_INPUTS,
+    memory_names,
+)
 from mixformer2_ros.model.variants import Variant
 
 # TensorRT's own table names a type that newer NumPy has not (trt.nptype of 8.5).
@@ -37,6 +48,63 @@ _DTYPES: dict[str, np.dtype] = {
     "UINT8": np.dtype(np.uint8),
 }
 _NAMES = {"fp32": "float32", "fp16": "float16", "int8": "int8"}
+
+
+def find_gpu(device: str = "auto") -> Cuda:
+    """Return the GPU that plans are built for and run on: the first one.
+
+    Raises:
+        ModelError: There is none, or another one is asked for.
+    """
+    if parse_device(device):
+        raise ModelError(
+            f"device {device!r} is not for TensorRT, which takes the first GPU: use device cuda, "
+            f"and make that GPU the first one with CUDA_VISIBLE_DEVICES={parse_device(device)}"
+        )
+    return Cuda()
+
+
+def runtime_name(cuda: Cuda) -> str:
+    """What a plan is tied to: the release of TensorRT and the kind of GPU."""
+    major, minor = cuda.capability
+    return f"{trt.__version__} on {cuda.name}, compute capability {major}.{minor}"
+
+
+def open_engine(artefact: Artefact, device: str = "auto") -> TensorRtEngine:
+    """Return the engine that runs an artefact made for this GPU and release of TensorRT.
+
+    Args:
+        artefact: The network.
+        device: "auto", "cuda" or "cuda:0".
+
+    Raises:
+        ModelError: There is no such GPU, or TensorRT does not take the plans.
+    """
+    template, locate = (
+        artefact.graph(name).read_bytes() for name in (TEMPLATE_GRAPH, LOCATE_GRAPH)
+    )
+    recipe = artefact.recipe
+    return TensorRtEngine(
+        artefact.variant, (template, locate), find_gpu(device), recipe.precision, recipe.batch
+    )
+
+
+class Log(trt.ILogger):
+    """Keeps TensorRT's complaints for the message of the error that follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.complaints: list[str] = []
+
+    def log(self, severity: Any, text: str) -> None:
+        """Called by TensorRT."""
+        if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
+            self.complaints.append(text)
+
+    def error(self, what: str) -> ModelError:
+        """An error that says why."""
+        why = "; ".join(self.complaints[-3:]) or "it does not say why"
+        return ModelError(f"TensorRT {trt.__version__} {what}: {why}")
 
 
 class TensorRtEngine:
@@ -85,13 +153,13 @@ class TensorRtEngine:
         for part in self._goes(len(templates)):
             count = part.stop - part.start
             if count not in self._encoders:
-                names = graph.memory_names(self.variant)
+                names = memory_names(self.variant)
                 self._encoders[count] = _Run(
-                    self._cuda, self._template, count, graph.TEMPLATE_INPUTS, names
+                    self._cuda, self._template, count, TEMPLATE_INPUTS, names
                 )
             run = self._encoders[count]
             images = dict(
-                zip(graph.TEMPLATE_INPUTS, (templates[part], online_templates[part]), strict=True)
+                zip(TEMPLATE_INPUTS, (templates[part], online_templates[part]), strict=True)
             )
             layers = run(images)
             memories += [
@@ -119,7 +187,7 @@ class TensorRtEngine:
     def _locator(self, index: int, count: int) -> _Locator:
         if (index, count) not in self._locators:
             self._locators[index, count] = _Locator(
-                self._cuda, self._locate, count, graph.memory_names(self.variant)
+                self._cuda, self._locate, count, memory_names(self.variant)
             )
         return self._locators[index, count]
 
@@ -218,7 +286,7 @@ class _Locator:
     """The locate plan for one number of targets, and whose memories it holds."""
 
     def __init__(self, cuda: Cuda, engine: Any, batch: int, names: Sequence[str]) -> None:
-        self._run = _Run(cuda, engine, batch, [graph.CROP_INPUT], graph.LOCATE_OUTPUTS, names)
+        self._run = _Run(cuda, engine, batch, [CROP_INPUT], LOCATE_OUTPUTS, names)
         self._memories: tuple[GraphMemory, ...] = ()
 
     def __call__(
@@ -229,4 +297,4 @@ class _Locator:
             for array, layer in zip(self._run.kept.values(), layers, strict=True):
                 array.write(np.concatenate(layer))
             self._memories = tuple(memories)
-        return tuple(result.copy() for result in self._run({graph.CROP_INPUT: crops}))
+        return tuple(result.copy() for result in self._run({CROP_INPUT: crops}))

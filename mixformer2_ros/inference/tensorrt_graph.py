@@ -22,13 +22,12 @@ _OPSET = 17
 _FIRST_NORMALISATION = (8, 6)
 
 
-def for_tensorrt(model: onnx.ModelProto, version: tuple[int, int], batch: int) -> onnx.ModelProto:
+def for_tensorrt(model: onnx.ModelProto, version: tuple[int, int]) -> onnx.ModelProto:
     """Return an equal graph that a release of TensorRT can read; the given one is left as it is.
 
     Args:
         model: A template or locate graph that holds its constants.
         version: Major and minor version of TensorRT.
-        batch: Most targets at once; 1 makes the shapes fixed, which TensorRT optimises best.
 
     Raises:
         ModelError: It is quantised in a way that TensorRT does not know.
@@ -40,9 +39,6 @@ def for_tensorrt(model: onnx.ModelProto, version: tuple[int, int], batch: int) -
     _lower_opset(result)
     if version < _FIRST_NORMALISATION:
         _spell_out_normalisations(result)
-    if batch == 1:
-        for value in (*result.graph.input, *result.graph.output):
-            value.type.tensor_type.shape.dim[0].dim_value = 1
     return result
 
 

@@ -76,7 +76,15 @@ def state(rule_weights):
 
 def make(machine: SimpleNamespace, state, folder: Path, precision: str = "fp16", batch: int = 1):
     machine.artefact.write_plans(folder, TINY, state, precision, batch, machine.cuda)
-    return machine.artefact.load_plans(folder, TINY, precision, batch, machine.cuda)
+    return load(machine, folder, precision, batch)
+
+
+def load(machine: SimpleNamespace, folder: Path, precision: str = "fp16", batch: int = 1):
+    recipe = SimpleNamespace(precision=precision, batch=batch)
+    artefact = SimpleNamespace(
+        variant=TINY, recipe=recipe, graph=lambda name: folder / f"{name}.plan"
+    )
+    return machine.engine.open_engine(artefact)
 
 
 def exact(state, crops):
@@ -263,11 +271,11 @@ def test_times_of_kernels_are_kept_for_the_next_build(machine, state, tmp_path):
 
 def test_a_plan_is_tied_to_the_gpu_and_the_release(machine, state, tmp_path):
     here = machine("10.3.0")
-    assert here.artefact.runtime_name(here.cuda) == "10.3.0 on Orin, compute capability 8.7"
+    assert here.engine.runtime_name(here.cuda) == "10.3.0 on Orin, compute capability 8.7"
     make(here, state, tmp_path)
     other = machine("10.7.0")
     with pytest.raises(ModelError, match=r"10\.7\.0 does not take the plan: plan of version 10\.3"):
-        other.artefact.load_plans(tmp_path, TINY, "fp16", 1, other.cuda)
+        load(other, tmp_path)
 
 
 def test_int8_without_ranges_says_so(machine, state, tmp_path):

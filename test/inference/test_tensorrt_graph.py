@@ -34,14 +34,14 @@ def run(model, crops) -> list[np.ndarray]:
 @pytest.mark.parametrize("version", [(8, 5), (8, 6), (10, 3)])
 def test_the_graph_says_the_same_to_every_release(template, random_crops, version):
     crops = random_crops("small", 1)
-    rewritten = for_tensorrt(template, version, batch=1)
+    rewritten = for_tensorrt(template, version)
     onnx.checker.check_model(rewritten, full_check=True)
     for found, expected in zip(run(rewritten, crops), run(template, crops), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4)
 
 
 def test_images_go_straight_into_a_cast(template):
-    rewritten = for_tensorrt(template, (10, 3), batch=1).graph
+    rewritten = for_tensorrt(template, (10, 3)).graph
     takers = [
         node for node in rewritten.node if not {*graph.TEMPLATE_INPUTS}.isdisjoint(node.input)
     ]
@@ -51,21 +51,14 @@ def test_images_go_straight_into_a_cast(template):
 
 def test_opset_and_normalisations_are_those_of_the_release(template):
     for version, expected in (((8, 5), 0), ((8, 6), 2 * SMALL.depth - 1)):
-        rewritten = for_tensorrt(template, version, batch=1)
+        rewritten = for_tensorrt(template, version)
         assert rewritten.opset_import[0].version == 17
         kinds = Counter(node.op_type for node in rewritten.graph.node)
         assert kinds["LayerNormalization"] == expected
 
 
-def test_only_one_target_at_a_time_has_fixed_shapes(template):
-    for batch, expected in ((1, 1), (4, 0)):
-        rewritten = for_tensorrt(template, (10, 3), batch)
-        values = (*rewritten.graph.input, *rewritten.graph.output)
-        assert {v.type.tensor_type.shape.dim[0].dim_value for v in values} == {expected}
-
-
 def test_parts_of_a_normalisation_stay_in_float32(template):
-    names = float_nodes(for_tensorrt(template, (8, 5), batch=1))
+    names = float_nodes(for_tensorrt(template, (8, 5)))
     for part in ("mean", "variance", "deviation", "result"):
         assert f"backbone.blocks.0.norm2.normalise.{part}" in names
     assert "backbone.blocks.0.mlp.fc1" not in names
@@ -83,4 +76,4 @@ def test_quantisation_that_tensorrt_does_not_know_is_refused(zero):
     y = helper.make_tensor_value_info("y", kind, ["N", 4])
     model = helper.make_model(helper.make_graph([node], "g", [x], [y], constants))
     with pytest.raises(ModelError, match=r"'tokens\.quantise' is quantised with an offset or to"):
-        for_tensorrt(model, (10, 3), batch=1)
+        for_tensorrt(model, (10, 3))
