@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from mixformer2_ros.training.data.dataset import (
     TrackingDataset,
     build_pools,
 )
+from mixformer2_ros.training.data.skipped import SkippedFiles
 from mixformer2_ros.training.distributed import own_part
 from mixformer2_ros.training.runner import Trainer
 from mixformer2_ros.training.schedule import Budget
@@ -30,8 +32,11 @@ from mixformer2_ros.training.stages import build_stage
 from mixformer2_ros.training.stages.networks import network_from_weights
 from mixformer2_ros.training.weights import read_weights
 
+_LOG = logging.getLogger(__name__)
 FINISHED = "finished.json"
 """Written last; a stage whose folder holds it is not trained again."""
+SKIPPED = "skipped.txt"
+"""Names the bad files of the training material, where there are any."""
 
 # Batches for the score, beyond all that training reaches.
 _CALIBRATION = range(2_000_000_000, 2_000_000_012)
@@ -44,7 +49,7 @@ class Machine:
     """What a training runs on, and with which material.
 
     Attributes:
-        corpus: Folder of the corpus, or None for procedural material alone.
+        corpus: Folder or pack of the corpus, or None for procedural material alone.
         folders: Folders of published training sets by kind.
         device: Torch device.
         workers: Processes that make the samples; 0 for the training process itself.
@@ -75,7 +80,8 @@ def train(config: TrainingConfig, budget: Budget, out: Path, machine: Machine) -
         config,
         data=replace(config.data, folders={**config.data.folders, **machine.folders}),
     )
-    dataset = _training_data(config, machine)
+    skipped = SkippedFiles(out / SKIPPED)
+    dataset = _training_data(config, machine, skipped)
     start = None if config.start is None else read_weights(Path(config.start))
     teacher = None
     if config.teacher is not None:
@@ -103,7 +109,9 @@ def train(config: TrainingConfig, budget: Budget, out: Path, machine: Machine) -
             "crops": trainer.step * config.groups * config.searches,
             "seconds": round(trainer.elapsed, 1),
             "last_run_seconds": round(time.monotonic() - began, 1),
+            "skipped_files": len(skipped.reasons()),
         }
+        _LOG.info("%s", skipped.report())
         Store(out).write(FINISHED, lambda path: _write_json(report, path))
 
 
@@ -111,8 +119,10 @@ def _write_json(values: Mapping[str, Any], path: Path) -> None:
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
-def _training_data(config: TrainingConfig, machine: Machine) -> TrackingDataset:
-    pools = build_pools(config.data, machine.corpus, config.seed, held_out=False)
+def _training_data(
+    config: TrainingConfig, machine: Machine, skipped: SkippedFiles
+) -> TrackingDataset:
+    pools = build_pools(config.data, machine.corpus, config.seed, held_out=False, skipped=skipped)
     return TrackingDataset(
         pools,
         config.data,

@@ -33,6 +33,7 @@ class SkippedFiles:
         self._known[line] = None
         _LOG.warning("skipped: %s", line)
         if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from mixformer2_ros.annotations import AnnotationError
 from mixformer2_ros.model.variants import SMALL
+from mixformer2_ros.training.config import TrainingConfig
 from mixformer2_ros.training.data.dataset import (
     SOURCES,
     DataConfig,
@@ -19,6 +22,8 @@ from mixformer2_ros.training.data.published import PublishedSets, draw_frames
 from mixformer2_ros.training.data.readers import open_reader
 from mixformer2_ros.training.data.samples import Jitter
 from mixformer2_ros.training.data.skipped import SkippedFiles
+from mixformer2_ros.training.pipeline import FINISHED, SKIPPED, Machine, train
+from mixformer2_ros.training.schedule import Budget
 
 EXACT = Jitter(near_share=1.0, near_centre=0.0, near_scale=0.0)
 NOTHING_ELSE = dict.fromkeys((*SOURCES, "sprites", "backgrounds", "scene_clips"), 0)
@@ -170,3 +175,24 @@ def test_a_weight_without_a_folder_is_an_error_that_says_so():
     config = DataConfig(**NOTHING_ELSE, sources={"lasot": 1.0})
     with pytest.raises(ValueError, match="'lasot' has a weight but no folder"):
         build_pools(config, None, 0, held_out=False)
+
+
+def test_a_training_counts_what_it_skipped(sets, tmp_path):
+    sets.got10k(tmp_path / "sets", ("GOT-10k_Train_000001", "GOT-10k_Train_000002"))
+    (tmp_path / "sets/train/GOT-10k_Train_000001/groundtruth.txt").unlink()
+    config = TrainingConfig(
+        depth=1,
+        width=64,
+        mlp_ratio=1,
+        search_size=64,
+        template_size=32,
+        groups=1,
+        supervised=0,
+        precision="fp32",
+        data=DataConfig(**NOTHING_ELSE, sources={"got10k": 1.0}),
+        validation_samples=1,
+    )
+    machine = Machine(folders={"got10k": str(tmp_path / "sets")}, workers=0)
+    train(config, Budget(steps=2), tmp_path / "out", machine)
+    assert json.loads((tmp_path / "out" / FINISHED).read_text())["skipped_files"] == 1
+    assert "000001/groundtruth.txt" in (tmp_path / "out" / SKIPPED).read_text()
