@@ -114,7 +114,9 @@ def ciou_loss(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """
     iou, _ = box_iou(first, second)
     sizes = [(box[:, 2:] - box[:, :2]).clamp_min(1e-6) for box in (first, second)]
-    hull = torch.maximum(first[:, 2:], second[:, 2:]) - torch.minimum(first[:, :2], second[:, :2])
+    # Corners may cross; the hull holds them all.
+    corners = torch.stack([first, second], dim=1).view(-1, 4, 2)
+    hull = corners.amax(dim=1) - corners.amin(dim=1)
     between = (first[:, :2] + first[:, 2:] - second[:, :2] - second[:, 2:]) / 2
     distance = between.square().sum(dim=-1) / hull.square().sum(dim=-1).clamp_min(1e-9)
     turned = [torch.atan(size[:, 0] / size[:, 1]) for size in sizes]

@@ -10,7 +10,9 @@ import torch
 from mixformer2_ros.training.losses import (
     LossConfig,
     box_iou,
+    ciou_loss,
     edge_cross_entropy,
+    edge_divergence,
     giou_loss,
     soft_edge_targets,
     token_losses,
@@ -36,6 +38,36 @@ def test_giou_loss_is_zero_for_equal_boxes_and_grows_with_the_gap():
     apart = torch.tensor([[0.5, 0.5, 1.0, 1.0]])
     # IoU 0, union 0.5, hull 1: 1 - (0 - 0.5).
     assert giou_loss(UNIT, apart).item() == pytest.approx(1.5)
+
+
+def test_ciou_loss_by_hand():
+    # Equal sizes, a quarter apart: IoU 1/3, centres 0.25 apart, hull 0.75 x 0.5.
+    loss, iou = ciou_loss(UNIT, torch.tensor([[0.25, 0.0, 0.75, 0.5]]))
+    assert iou.item() == pytest.approx(1 / 3)
+    assert loss.item() == pytest.approx(1 - 1 / 3 + 0.25**2 / (0.75**2 + 0.5**2))
+    # Same centre, aspects 1 and 4/3: IoU 3/4, so that aspects count.
+    loss, iou = ciou_loss(
+        torch.tensor([[0.0, 0.0, 0.4, 0.4]]), torch.tensor([[0.0, 0.05, 0.4, 0.35]])
+    )
+    aspect = 4 / math.pi**2 * (math.atan(4 / 3) - math.atan(1)) ** 2
+    assert iou.item() == pytest.approx(0.75)
+    assert loss.item() == pytest.approx(0.25 + aspect**2 / (0.25 + aspect))
+    # IoU 3/8: they do not.
+    loss, _ = ciou_loss(
+        torch.tensor([[0.0, 0.0, 0.4, 0.4]]), torch.tensor([[0.0, 0.125, 0.4, 0.275]])
+    )
+    assert loss.item() == pytest.approx(1 - 3 / 8)
+
+
+def test_edge_divergence_by_hand():
+    target = torch.tensor([0.5, 0.25, 0.25]).expand(1, 4, 3)
+    flat = edge_divergence(torch.zeros(1, 4, 3), target)
+    assert flat.item() == pytest.approx(0.5 * math.log(1.5) + 0.5 * math.log(0.75))
+    one_edge = torch.zeros(1, 4, 3)
+    one_edge[0, 1:] = target[0, 1:].log()
+    assert edge_divergence(one_edge, target).item() == pytest.approx(flat.item() / 4)
+    certain = torch.tensor([1.0, 0.0, 0.0]).expand(1, 4, 3)
+    assert edge_divergence(torch.zeros(1, 4, 3), certain).item() == pytest.approx(math.log(3))
 
 
 def test_soft_targets_are_gaussian_around_the_edge():

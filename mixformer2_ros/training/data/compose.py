@@ -115,10 +115,11 @@ def paint_background(image: Image, affine: Affine, size: int, mirrored: bool) ->
         mirrored: Go on mirrored beyond the background's edge; black otherwise.
     """
     scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
-    if scale < 0.6:  # Shrink by area first: a bilinear warp alone would alias.
-        shrink = max(scale, 0.1)
+    halvings = int(np.clip(np.floor(-np.log2(max(scale, 1e-6)) + 0.3), 0, 4))
+    if halvings:  # Shrink by area first: a bilinear warp alone would alias.
         height, width = image.shape[:2]
-        small = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        # By a power of two, for which OpenCV is several times faster.
+        small = (max(1, width >> halvings), max(1, height >> halvings))
         image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA))
         affine = affine.copy()
         affine[:, 0] *= width / small[0]

@@ -60,6 +60,8 @@ class DataConfig:
         folders: Their folders, by kind, as far as they are not named on the command line.
         video_weights: Weight of a video by the beginning of its name; 1 where none fits.
         absent_share: Share of search crops without the target.
+        plain_share: Share of the painted samples that are easy: one object on a background, seen
+            by a perfect camera.
         jitter: Placing of the search crops.
     """
 
@@ -75,6 +77,7 @@ class DataConfig:
     folders: dict[str, str] = field(default_factory=dict)
     video_weights: dict[str, float] = field(default_factory=lambda: {"fly_": 0.1})
     absent_share: float = 0.15
+    plain_share: float = 0.0
     jitter: Jitter = field(default_factory=Jitter)
 
 
@@ -149,7 +152,7 @@ def build_pools(
 
     Args:
         config: Sizes of the procedural pools.
-        corpus_root: Folder of the corpus, or None to train on procedural material alone.
+        corpus_root: Folder or pack of the corpus, or None to train on procedural material alone.
         seed: Decides the procedural material; training and validation use different ones.
         held_out: Read the videos kept for validation instead of the others; no photographs and
             no published set.
@@ -274,7 +277,7 @@ class TrackingDataset(Dataset[Batch]):
             raise ValueError("no source of samples has both a weight and material: see DataConfig")
         self._weights = weights / weights.sum()
         self._photo_backgrounds = [photo.image for photo in pools.photos]
-        weighted = np.array([_clip_weight(clip.name, config.video_weights) for clip in pools.clips])
+        weighted = np.array([clip_weight(clip.name, config.video_weights) for clip in pools.clips])
         self._clip_weights = weighted / weighted.sum() if len(weighted) else weighted
 
     def __getitem__(self, index: int) -> Batch:
@@ -305,7 +308,8 @@ class TrackingDataset(Dataset[Batch]):
             made = photo_sample(rng, pools.photos, *common)
         else:
             objects = pools.sprites if source == "procedural" else pools.cutouts
-            made = pasted_sample(rng, objects, self._backgrounds(rng, source), *common)
+            plain = config.plain_share > 0 and bool(rng.random() < config.plain_share)
+            made = pasted_sample(rng, objects, self._backgrounds(rng, source), *common, plain)
         return made.mirrored() if rng.random() < 0.5 else made
 
     def _backgrounds(self, rng: np.random.Generator, source: str) -> Sequence[NDArray[np.uint8]]:
@@ -315,7 +319,8 @@ class TrackingDataset(Dataset[Batch]):
         return self._photo_backgrounds
 
 
-def _clip_weight(name: str, weights: dict[str, float]) -> float:
+def clip_weight(name: str, weights: dict[str, float]) -> float:
+    """Return the weight of a video called `name`; see `DataConfig.video_weights`."""
     return next((weight for prefix, weight in weights.items() if name.startswith(prefix)), 1.0)
 
 

@@ -40,7 +40,7 @@ class _Scene:
     pixels_per_size: float  # background pixels per target size
     travel: float  # how far the target moves over the background between views, target sizes
     distractors: list[Cutout]
-    camera: Camera
+    camera: Camera | None  # None takes perfect pictures
     mirrored: bool  # the background goes on mirrored beyond its edge
 
 
@@ -52,6 +52,7 @@ def pasted_sample(
     jitter: Jitter,
     searches: int,
     absent_share: float,
+    plain: bool = False,
 ) -> Sample:
     """Paint a sample.
 
@@ -63,8 +64,9 @@ def pasted_sample(
         jitter: Placing of the search crops.
         searches: Number of search crops K.
         absent_share: Share of search crops without the target.
+        plain: Neither distractors nor occluders, nor edges of the image, and a perfect camera.
     """
-    scene = _draw_scene(rng, objects, backgrounds)
+    scene = _draw_scene(rng, objects, backgrounds, plain)
     size = variant.template_size / variant.template_factor
     middle = np.full(2, variant.template_size / 2)
     templates = [_view(rng, scene, variant.template_size, size, middle, still=True)]
@@ -99,11 +101,11 @@ def _pose(rng: np.random.Generator, amount: float) -> NDArray[np.float64]:
 
 
 def _draw_scene(
-    rng: np.random.Generator, objects: Sequence[Cutout], backgrounds: Sequence[Image]
+    rng: np.random.Generator, objects: Sequence[Cutout], backgrounds: Sequence[Image], plain: bool
 ) -> _Scene:
     target = pick(rng, objects)
-    distractors = [pick(rng, objects) for _ in range(rng.integers(0, 4))]
-    if rng.random() < 0.3:
+    distractors = [pick(rng, objects) for _ in range(0 if plain else rng.integers(0, 4))]
+    if not plain and rng.random() < 0.3:
         distractors.append(recoloured(target, pick(rng, _CHANNEL_ORDERS)))
     background = pick(rng, backgrounds)
     height, width = background.shape[:2]
@@ -116,7 +118,7 @@ def _draw_scene(
         pixels_per_size=float(np.exp(rng.uniform(np.log(25), np.log(110)))),
         travel=float(rng.choice([0.0, 0.4, 1.5, 6.0])),
         distractors=distractors,
-        camera=draw_camera(rng),
+        camera=None if plain else draw_camera(rng),
         mirrored=bool(rng.random() < 0.85),
     )
 
@@ -145,8 +147,11 @@ def _view(
     covered = 0.0
     if busy and rng.random() < 0.2:
         covered = _occlude(rng, canvas, scene, size, box)
-    box, inside = _edge_of_image(rng, canvas, box, centre) if rng.random() < 0.1 else (box, 1.0)
-    image = photograph(rng, scene.camera, canvas, size)
+    image, inside = canvas, 1.0
+    if scene.camera is not None:
+        if rng.random() < 0.1:
+            box, inside = _edge_of_image(rng, canvas, box, centre)
+        image = photograph(rng, scene.camera, canvas, size)
     fractions, in_crop = fraction_box(box, side)
     visible = not absent and inside * in_crop * (1.0 - covered) > _MIN_VISIBLE
     return image, fractions if visible else np.zeros(4, np.float32), visible
