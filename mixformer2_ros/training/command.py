@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--steps", type=int, help="steps of training, likewise")
     parser.add_argument("--start", help="weights to begin with, in place of the recipe's")
     parser.add_argument("--teacher", help="weights to learn from, in place of the recipe's")
-    parser.add_argument("--corpus", type=Path, help="folder with images/ and videos/")
+    parser.add_argument("--corpus", type=Path, help="folder with images/ and videos/, or its pack")
     parser.add_argument(
         "--data",
         action="append",
@@ -81,8 +81,6 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("give --out, the folder for the results")
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    # TensorFloat-32 where forward passes are not in bf16 anyway.
-    torch.set_float32_matmul_precision("high")
     budget = None
     if args.minutes is not None or args.steps is not None:
         budget = Budget(args.minutes, args.steps)

@@ -55,6 +55,8 @@ def processes(device: str) -> Iterator[torch.device]:
         This process's device.
     """
     chosen = torch.device(device)
+    # TensorFloat-32 where precision is "fp32": the networks do not need more.
+    torch.backends.cuda.matmul.allow_tf32 = True
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield chosen
         return

@@ -3,7 +3,7 @@
 """The network as it is trained: cheaper than the full forward, and supervised at every depth.
 
 Three exact savings: the templates of a sample are encoded once for all its search crops; two equal
-templates are encoded once, and their keys counted twice; and only the prediction tokens go through
+templates are encoded once, and their keys count twice; and only the prediction tokens go through
 the last block. One approximation: the search crop may be reduced to a window of its tokens, at
 their own positions, which trains the same function on fewer tokens.
 """
@@ -112,7 +112,7 @@ class TrainingNetwork(nn.Module):
         repeats = searches.shape[1]
         tokens, centres = self._search_tokens(searches.flatten(0, 1), corners, window, grid)
         memory = self._template_tokens(templates)
-        twice = math.log(2.0) if templates.shape[1] == 1 else 0.0
+        twice = templates.shape[1] == 1
         layers = []
         depth = len(backbone.blocks)
         for index, block in enumerate(blocks_of(self.model)):
@@ -170,13 +170,29 @@ def patchify(images: Tensor, patch: int) -> Tensor:
     return cut.transpose(2, 3)
 
 
-def _attend(attention: Attention, query: Tensor, memory: KeyValue, bias: Tensor | None) -> Tensor:
-    # Written out: for so few tokens it is faster on a CPU, backward above all, than the fused form.
+def attend_written_out(query: Tensor, memory: KeyValue, twice: int) -> Tensor:
+    """Attend with keys of which the first `twice` count twice: (B, heads, N_query, C / heads).
+
+    For so few tokens this is faster on a CPU, backward above all, than the fused form.
+    """
     scores = query @ memory.keys.transpose(-1, -2) * query.shape[-1] ** -0.5
-    if bias is not None:
+    if twice:
+        bias = scores.new_zeros(scores.shape[-1])
+        bias[:twice] = math.log(2.0)
         scores = scores + bias
-    mixed = scores.softmax(dim=-1).to(memory.values.dtype) @ memory.values
-    return attention.proj(mixed.transpose(1, 2).flatten(2))
+    return scores.softmax(dim=-1).to(memory.values.dtype) @ memory.values
+
+
+def attend_fused(query: Tensor, memory: KeyValue, twice: int) -> Tensor:
+    """Do the same by the fused kernels of GPUs, the fastest of which take no bias."""
+    if twice:
+        memory = KeyValue(*(torch.cat([seen[:, :, :twice], seen], dim=2) for seen in memory))
+    return F.scaled_dot_product_attention(query, memory.keys, memory.values)
+
+
+def _attend(attention: Attention, query: Tensor, memory: KeyValue, twice: int = 0) -> Tensor:
+    form = attend_fused if query.is_cuda else attend_written_out
+    return attention.proj(form(query, memory, twice).transpose(1, 2).flatten(2))
 
 
 def _encode(block: Block, tokens: Tensor, last: bool) -> tuple[Tensor, KeyValue]:
@@ -184,14 +200,14 @@ def _encode(block: Block, tokens: Tensor, last: bool) -> tuple[Tensor, KeyValue]
     if last:
         return tokens, block.key_value(tokens)
     query, memory = block.attn.query_key_value(block.norm1(tokens))
-    tokens = tokens + _attend(block.attn, query, memory, None)
+    tokens = tokens + _attend(block.attn, query, memory)
     return tokens + block.mlp(block.norm2(tokens)), memory
 
 
 def _locate(
-    block: Block, tokens: Tensor, templates: KeyValue, template_bias: float, leaving: int | None
+    block: Block, tokens: Tensor, templates: KeyValue, twice: bool, leaving: int | None
 ) -> Tensor:
-    """`Block.locate`, with a bias on the templates' attention logits."""
+    """`Block.locate`, with templates that may count twice."""
     normed = block.norm1(tokens)
     if leaving is None:
         query, own = block.attn.query_key_value(normed)
@@ -202,9 +218,6 @@ def _locate(
         torch.cat([templates.keys, own.keys], dim=2),
         torch.cat([templates.values, own.values], dim=2),
     )
-    bias = None
-    if template_bias:
-        bias = memory.keys.new_zeros(memory.keys.shape[2])
-        bias[: templates.keys.shape[2]] = template_bias
-    tokens = tokens + _attend(block.attn, query, memory, bias)
+    counted = templates.keys.shape[2] if twice else 0
+    tokens = tokens + _attend(block.attn, query, memory, counted)
     return tokens + block.mlp(block.norm2(tokens))

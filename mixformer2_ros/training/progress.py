@@ -16,6 +16,7 @@ from typing import Any
 
 _LOG = logging.getLogger(__name__)
 _CONSOLE_SECONDS = 10.0
+_EVENT_WRITERS = ("torch.utils.tensorboard", "tensorboardX")
 
 
 class Progress:
@@ -111,7 +112,7 @@ def _bar(title: str) -> Any:
 
 def _event_writer(folder: Path, step: int) -> Any:
     """Return TensorBoard's writer, of whichever package has one; None without."""
-    for module in ("torch.utils.tensorboard", "tensorboardX"):
+    for module in _EVENT_WRITERS:
         try:
             writer = importlib.import_module(module).SummaryWriter
         except ImportError:

@@ -6,9 +6,14 @@ import pytest
 import torch
 
 from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.model.attention import KeyValue
 from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD, Variant
 from mixformer2_ros.training.initialisation import cosine_basis, initialise
-from mixformer2_ros.training.network import TrainingNetwork
+from mixformer2_ros.training.network import (
+    TrainingNetwork,
+    attend_fused,
+    attend_written_out,
+)
 
 TINY = Variant(
     "tiny", search_size=96, template_size=48, search_factor=4.0, depth=3, mlp_ratio=1,
@@ -47,6 +52,16 @@ def test_the_whole_window_equals_the_plain_forward(network: TrainingNetwork, equ
     )
     torch.testing.assert_close(output.layers[-1].edge_logits, plain.edge_logits, atol=1e-4, rtol=0)
     torch.testing.assert_close(output.score, plain.score, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("twice", [0, 3])
+def test_both_forms_of_attention_are_the_same(twice: int):
+    generator = torch.Generator().manual_seed(0)
+    query, keys, values = (torch.randn(2, 4, count, 8, generator=generator) for count in (5, 7, 7))
+    memory = KeyValue(keys, values)
+    torch.testing.assert_close(
+        attend_fused(query, memory, twice), attend_written_out(query, memory, twice)
+    )
 
 
 def test_a_window_keeps_the_positions_of_its_tokens(network: TrainingNetwork):
