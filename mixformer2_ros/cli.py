@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "train": ("mixformer2_ros.training.command", "train a network by a recipe"),
     "benchmark": ("mixformer2_ros.benchmark.command", "measure engines, trackers and the node"),
+    "export": ("mixformer2_ros.export_command", "make a network ready for a runtime, ahead"),
     "weights": ("mixformer2_ros.weights_command", "list, verify, import and convert weights"),
     "doctor": ("mixformer2_ros.doctor", "check this installation and say what is missing"),
 }

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,7 +57,7 @@ def _load_openvino(request: _Request) -> Engine:
             f"device {request.device!r} is not for OpenVINO: use device cpu, or backend torch or "
             "onnxruntime"
         )
-    precision = "fp32" if request.precision == "auto" else request.precision
+    precision = exact_precision("openvino", request.precision)
     check_precision(precision)
     return OpenVinoEngine(_artefact(request, "openvino", precision), request.threads)
 
@@ -66,7 +66,7 @@ def _load_onnxruntime(request: _Request) -> Engine:
     from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine, check_device
 
     check_device(request.device)
-    precision = "fp32" if request.precision == "auto" else request.precision
+    precision = exact_precision("onnxruntime", request.precision)
     artefact = _artefact(request, "onnxruntime", precision)
     return OnnxRuntimeEngine(artefact, request.device, request.threads)
 
@@ -91,8 +91,8 @@ def _load_torch(request: _Request) -> Engine:
 
 
 _TABLE = {
-    "openvino": _Backend(("openvino", "onnx"), "openvino", ("fp32", "bf16"), _load_openvino),
-    "onnxruntime": _Backend(("onnxruntime", "onnx"), "onnx", ("fp32",), _load_onnxruntime),
+    "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16"), _load_openvino),
+    "onnxruntime": _Backend(("onnxruntime",), "onnx", ("fp32",), _load_onnxruntime),
     "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch),
 }
 BACKENDS = tuple(_TABLE)
@@ -172,27 +172,52 @@ def _choose(device: str, precision: str) -> tuple[str, str, str]:
     if device.startswith("cuda") or (device == "auto" and _has_cuda_gpu()):
         for name, reaches_cuda in (("torch", _torch_cuda), ("onnxruntime", _onnxruntime_cuda)):
             if _TABLE[name].is_installed() and reaches_cuda():
-                return name, "cuda" if device == "auto" else device, " (CUDA GPU found)"
+                return name, "cuda" if device == "auto" else device, " (picked: CUDA GPU found)"
         if device != "auto":
             raise ModelError(
                 f"device {device!r} is not available: no installed backend finds a CUDA GPU; "
                 "install a CUDA build of PyTorch or onnxruntime-gpu and the driver, or use "
                 "device cpu"
             )
+    return pick_backend(precision, device)
+
+
+def pick_backend(
+    precision: str, device: str = "auto", among: Sequence[str] = BACKENDS
+) -> tuple[str, str, str]:
+    """Pick the fastest installed backend for this processor.
+
+    Args:
+        precision: That it must have; "auto" for any.
+        device: Passed through.
+        among: Backends to pick from.
+
+    Returns:
+        The backend, the device, and why in words for a description.
+
+    Raises:
+        ModelError: None is installed or has the precision.
+    """
     order = _X86_ORDER if processor.is_x86() else _ARM_ORDER
-    able = [name for name in order if precision in ("auto", *_TABLE[name].precisions)]
+    able = [name for name in order if name in among and precision in ("auto", *PRECISIONS[name])]
     if not able:
         raise ModelError(f"precision {precision!r} is for CUDA GPUs or unknown: use auto or fp32")
     for name in able:
         if _TABLE[name].is_installed():
-            faster = " (fastest backend for this processor)"
+            features = processor.describe_features()
+            reason = f" (picked: fastest backend for this processor, {features})"
             if name != able[0]:
-                faster = f" ({able[0]} would be faster but is not installed)"
-            return name, device, faster
+                reason = f" (picked: {able[0]} would be faster but is not installed)"
+            return name, device, reason
     raise ModelError(
         f"no backend is installed for precision {precision!r}: pip install "
         f"'mixformer2_ros[{_TABLE[able[0]].extra}]'"
     )
+
+
+def exact_precision(backend: str, precision: str) -> str:
+    """Return the precision that "auto" stands for with a backend on this processor."""
+    return "fp32" if precision == "auto" else precision
 
 
 def _has_cuda_gpu() -> bool:

@@ -40,7 +40,7 @@ def machine(monkeypatch):
             )
 
         def find_spec(module: str) -> object:
-            return module in (*installed, "onnx") or None
+            return module in installed or None
 
         table = {
             name: dataclasses.replace(backend, load=load(name))
@@ -49,6 +49,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(loading, "_TABLE", table)
         monkeypatch.setattr(loading, "find_spec", find_spec)
         monkeypatch.setattr(loading.processor, "is_x86", lambda: processor == "x86_64")
+        monkeypatch.setattr(loading.processor, "describe_features", lambda: "some-feature")
         monkeypatch.setattr(loading, "_has_cuda_gpu", lambda: gpu)
         monkeypatch.setattr(loading, "_torch_cuda", lambda: "torch" in cuda)
         monkeypatch.setattr(loading, "_onnxruntime_cuda", lambda: "onnxruntime" in cuda)
@@ -63,11 +64,11 @@ def chosen(**options: str) -> str:
 @pytest.mark.parametrize(
     ("installed", "processor", "expected"),
     [
-        (BACKENDS, "x86_64", "openvino auto auto (fastest backend for this processor)"),
-        (BACKENDS, "aarch64", "onnxruntime auto auto (fastest backend for this processor)"),
-        (("openvino", "torch"), "aarch64", "openvino auto auto (onnxruntime would be faster"),
-        (("onnxruntime", "torch"), "x86_64", "onnxruntime auto auto (openvino would be faster"),
-        (("torch",), "x86_64", "torch auto auto (openvino would be faster but is not installed)"),
+        (BACKENDS, "x86_64", "openvino auto auto (picked: fastest backend for this processor, some-feature)"),
+        (BACKENDS, "aarch64", "onnxruntime auto auto (picked: fastest backend for this processor, some-feature)"),
+        (("openvino", "torch"), "aarch64", "openvino auto auto (picked: onnxruntime would be faster"),
+        (("onnxruntime", "torch"), "x86_64", "onnxruntime auto auto (picked: openvino would be faster"),
+        (("torch",), "x86_64", "torch auto auto (picked: openvino would be faster but is not installed)"),
     ],
 )
 def test_auto_takes_the_fastest_installed_backend(machine, installed, processor, expected):
@@ -84,10 +85,10 @@ def test_auto_takes_a_backend_that_has_the_precision(machine):
 
 def test_auto_prefers_a_gpu_that_a_backend_reaches(machine):
     machine(*BACKENDS, gpu=True, cuda=("torch", "onnxruntime"))
-    assert chosen() == "torch cuda auto (CUDA GPU found)"
+    assert chosen() == "torch cuda auto (picked: CUDA GPU found)"
     assert chosen(device="cpu").startswith("openvino cpu")
     machine(*BACKENDS, gpu=True, cuda=("onnxruntime",))
-    assert chosen(device="cuda:1") == "onnxruntime cuda:1 auto (CUDA GPU found)"
+    assert chosen(device="cuda:1") == "onnxruntime cuda:1 auto (picked: CUDA GPU found)"
     machine(*BACKENDS, gpu=True)
     assert chosen().startswith("openvino auto")
 
