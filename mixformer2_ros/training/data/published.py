@@ -32,6 +32,10 @@ _BRIGHTNESS = 0.2
 _ATTEMPTS = 50
 
 
+class NoUsableTargetError(RuntimeError):
+    """Many targets in a row cannot be used; the message names the sets and shows why."""
+
+
 @dataclass(frozen=True)
 class _View:
     """A frame and the place in it that a crop is cut around."""
@@ -77,7 +81,7 @@ class PublishedSets:
                 or out of view, or of another target's video.
 
         Raises:
-            AnnotationError: Many targets in a row cannot be read.
+            NoUsableTargetError: Many targets in a row cannot be read.
         """
         for _ in range(_ATTEMPTS):
             track = self._track(rng)
@@ -109,9 +113,9 @@ class PublishedSets:
                 return track
         raise self._hopeless()
 
-    def _hopeless(self) -> AnnotationError:
+    def _hopeless(self) -> NoUsableTargetError:
         folders = ", ".join(str(reader.root) for reader in self._readers)
-        return AnnotationError(
+        return NoUsableTargetError(
             f"{_ATTEMPTS} targets in a row cannot be used; check the training sets in {folders}: "
             + self._skipped.report()
         )

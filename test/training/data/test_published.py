@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer2_ros.annotations import AnnotationError
 from mixformer2_ros.model.variants import SMALL
 from mixformer2_ros.training.config import TrainingConfig
 from mixformer2_ros.training.data.dataset import (
@@ -18,7 +17,11 @@ from mixformer2_ros.training.data.dataset import (
     batches,
     build_pools,
 )
-from mixformer2_ros.training.data.published import PublishedSets, draw_frames
+from mixformer2_ros.training.data.published import (
+    NoUsableTargetError,
+    PublishedSets,
+    draw_frames,
+)
 from mixformer2_ros.training.data.readers import open_reader
 from mixformer2_ros.training.data.samples import Jitter
 from mixformer2_ros.training.data.skipped import SkippedFiles
@@ -167,7 +170,7 @@ def test_a_set_of_bad_files_alone_is_an_error_that_shows_them(sets, tmp_path):
     sets.got10k(tmp_path)
     (tmp_path / "train/GOT-10k_Train_000001/groundtruth.txt").write_text("1,2,3,4\n")
     config = DataConfig(**NOTHING_ELSE, sources={"got10k": 1.0}, folders={"got10k": str(tmp_path)})
-    with pytest.raises(AnnotationError, match=r"50 targets in a row(.|\n)*groundtruth\.txt"):
+    with pytest.raises(NoUsableTargetError, match=r"50 targets in a row(.|\n)*groundtruth\.txt"):
         _dataset(config)[0]
 
 
