@@ -12,9 +12,9 @@ SOURCE ?=
 BOX ?=
 PYTEST_ARGS ?=
 
-# Runs of their own: no other ROS 2 process on this machine or network is seen.
-ISOLATED := export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID="$$(python3 tools/environment.py domain)"
-ENTER := source tools/env.sh && $(ISOLATED)
+ENTER := source tools/env.sh
+# With PyTorch, which running the package does not need.
+ENTER_ALL := MIXFORMER2_INSTALL=all source tools/env.sh
 # Every test has a time limit of its own; this is for what even that cannot stop.
 PYTEST := timeout --foreground --kill-after=30 1500 pytest
 
@@ -36,28 +36,28 @@ help:
 	@echo "PYTHON=python3.12 make ...         another Python"
 
 build:
-	@source tools/env.sh
+	@$(ENTER)
 
 demo:
 	@$(ENTER) && python -m mixformer2_ros.demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(BOX),--box "$(BOX)")
 
 # The wheels of the other distribution run the node tests again; a sourced ROS 2 is enough by itself.
 test:
-	@$(ENTER) && $(PYTEST) $(PYTEST_ARGS) && if [[ $$MIXFORMER2_ENV == kilted ]]; then \
+	@$(ENTER_ALL) && $(PYTEST) $(PYTEST_ARGS) && if [[ $$MIXFORMER2_ENV == kilted ]]; then \
 	  $(MAKE) --no-print-directory test-nodes ROS_WHEELS=$(OTHER_WHEELS); \
 	fi
 
 test-nodes:
-	@$(ENTER) && $(PYTEST) $(NODE_TESTS) $(PYTEST_ARGS)
+	@$(ENTER_ALL) && $(PYTEST) $(NODE_TESTS) $(PYTEST_ARGS)
 
 lint:
-	@$(ENTER) && ruff check . && ruff format --check . && mypy
+	@$(ENTER_ALL) && ruff check . && ruff format --check . && mypy
 
 coverage:
-	@$(ENTER) && $(PYTEST) --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+	@$(ENTER_ALL) && $(PYTEST) --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
 shell:
-	@source tools/env.sh && exec bash -i
+	@$(ENTER) && exec bash -i
 
 clean:
 	rm -rf .venv .venv-* build out .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mixformer2_ros.ros.isolation import isolate
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -34,6 +36,11 @@ def _no_weights_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+def pytest_configure() -> None:
+    """No other ROS 2 process on this machine or network is seen."""
+    isolate()
 
 
 def _shared(name: str) -> Path:

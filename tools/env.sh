@@ -4,14 +4,15 @@
 #     source tools/env.sh                     the ROS 2 that is sourced, else Kilted from PyPI
 #     ROS_WHEELS=jazzy source tools/env.sh    Jazzy from PyPI
 #
-# PYTHON names the interpreter to use; otherwise a suitable one is looked for.
+# PYTHON names the interpreter to use; otherwise a suitable one is looked for. With
+# MIXFORMER2_INSTALL=all the environment also holds what the tests and training need (PyTorch).
 
 _mixformer2_environment() {
   local tools candidate code
   tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || return 1
   for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-      code=$("$candidate" "$tools/environment.py" shell) || return 1
+      code=$("$candidate" "$tools/environment.py" "${MIXFORMER2_INSTALL:-run}") || return 1
       eval "$code"
       return
     fi

@@ -21,7 +21,6 @@ import platform
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -33,7 +32,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tools" / "requirements"
-GROUPS = ("base", "torch", "openvino", "onnx", "bags", "report", "dev")
+GROUPS = {
+    "run": ("base", "openvino", "bags", "report"),
+    "all": ("base", "openvino", "bags", "report", "onnx", "torch", "dev"),
+}
+"""Requirement files of what is installed to run the package, and to test all of it, too."""
 WHEELS = ("kilted", "jazzy")
 WHEEL_PYTHONS = ((3, 10), (3, 13))
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -222,26 +225,33 @@ def requirements(*names: str) -> list[str]:
     return lines
 
 
-def install(plan: Plan) -> None:
-    """Makes the virtual environment and installs what is missing in it."""
+def install(plan: Plan, groups: Sequence[str]) -> None:
+    """Makes the virtual environment and installs what is missing in it.
+
+    What another call installed stays: the environment that runs the tests also runs the demo.
+    """
     identity = digest([str(ROOT), str(plan.python), platform.python_version()])
-    wanted = requirements(*GROUPS, *(("wheels", plan.name) if plan.wheels else ()))
-    state = identity + digest(wanted)
+    wanted = requirements(*groups, *(("wheels", plan.name) if plan.wheels else ()))
     stamp = plan.venv / ".installed"
-    before = stamp.read_text() if stamp.is_file() else ""
-    if before == state:
+    first, *before = stamp.read_text().splitlines() if stamp.is_file() else [""]
+    if first != identity:
+        before = []
+    elif set(wanted) <= set(before):
         return
     require_compiler()
-    if not before.startswith(identity):
+    if first != identity:
         make_venv(plan)
     stamp.unlink(missing_ok=True)
     if plan.wheels:
-        say(f"Installing ROS 2 {plan.name.capitalize()}, PyTorch and OpenCV into {plan.venv.name}")
+        say(
+            f"Installing ROS 2 {plan.name.capitalize()} and {', '.join(groups)} in {plan.venv.name}"
+        )
         pip(plan, wanted + missing_cmake())
         repair_prefix(plan)
     else:
         extend_sourced(plan, wanted)
-    stamp.write_text(state)
+    kept = [line for line in before if line not in wanted]
+    stamp.write_text("\n".join([identity, *wanted, *kept]))
 
 
 def require_compiler() -> None:
@@ -370,7 +380,9 @@ def sources() -> Iterator[str | bytes]:
 
 def build(plan: Plan) -> None:
     """Builds the package with colcon, with vision_msgs before it in an environment of wheels."""
-    state = digest([(plan.venv / ".installed").read_bytes(), *sources()])
+    identity = (plan.venv / ".installed").read_text().splitlines()[0]
+    wheels = requirements("wheels", plan.name) if plan.wheels else []
+    state = digest([identity, *wheels, *sources()])
     stamp = plan.workspace / ".built"
     if stamp.is_file() and stamp.read_text() == state and plan.setup.is_file():
         return
@@ -459,40 +471,17 @@ def locked() -> Iterator[None]:
         yield
 
 
-def free_domain() -> int:
-    """A ROS_DOMAIN_ID that no process on this machine uses, as far as its ports tell.
-
-    The discovery port of domain d is 7400 + 250 d (DDSI-RTPS 2.5, 9.6.2.3); domains up to 101 stay
-    below Linux's ephemeral ports.
-    """
-    candidates = list(range(1, 102))
-    start = os.getpid() % len(candidates)
-    for domain in candidates[start:] + candidates[:start]:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", 7400 + 250 * domain))
-            except OSError:
-                continue
-            return domain
-    raise SetupError("All ROS domains from 1 to 101 are in use on this machine.")
-
-
 def main() -> int:
-    """Runs one verb; prints its answer to stdout."""
+    """Makes the environment and prints the bash code that enters it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "verb",
-        choices=("shell", "domain"),
-        help="shell: make the environment and print the bash code that enters it; "
-        "domain: print a free ROS_DOMAIN_ID",
+        "what", choices=tuple(GROUPS), help="run: what the package needs; all: what its tests need"
     )
+    groups = GROUPS[parser.parse_args().what]
     try:
-        if parser.parse_args().verb == "domain":
-            print(free_domain())
-            return 0
         plan = choose(os.environ)
         with locked():
-            install(plan)
+            install(plan, groups)
             build(plan)
         print(shell_code(plan))
     except SetupError as failure:

@@ -15,18 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from mixformer2_ros.demo.children import (
-    Children,
-    DemoError,
-    isolate,
-    make_room_for_images,
-    python_command,
-)
+from mixformer2_ros.demo.errors import DemoError
 from mixformer2_ros.demo.page import write_page
 from mixformer2_ros.demo.recording import Recording
 from mixformer2_ros.demo.report import count_states, write_report
 from mixformer2_ros.inference import find_default_weights
 from mixformer2_ros.model.variants import VARIANTS
+from mixformer2_ros.ros.isolation import isolate, make_room_for_images
+from mixformer2_ros.ros.processes import Children, python_command
 from mixformer2_ros.sources import Source, SourceError, open_source
 from mixformer2_ros.track_command import parse_box
 
@@ -78,7 +74,9 @@ def record(args: argparse.Namespace, spec: str, source: Source) -> Recording:
         source: the same source.
 
     Raises:
-        DemoError: something died, did not answer, refused, or nothing was detected.
+        DemoError: something did not answer, refused, or nothing was detected.
+        ChildError: a process died.
+        RuntimeError: there is no free ROS domain.
     """
     isolate()
     # Only now: rclpy reads the domain when it is first used.
@@ -157,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SourceError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
-    except (DemoError, OSError) as error:
+    except (RuntimeError, OSError) as error:
         print(f"demo failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from vision_msgs.msg import Detection2D
 
-from mixformer2_ros.demo.children import DemoError
+from mixformer2_ros.demo.errors import DemoError
 from mixformer2_ros.demo.recording import Detection, Observation, Recording
 from mixformer2_ros.msg import TrackerState
 from mixformer2_ros.ros.messages import (

@@ -140,13 +140,41 @@ def test_a_new_source_file_calls_for_a_new_build(
     assert environment.digest(environment.sources()) != changed
 
 
-def test_free_domain_is_one_whose_discovery_port_nobody_holds(environment: ModuleType) -> None:
-    domain = environment.free_domain()
-    assert 1 <= domain <= 101
-    port = 7400 + 250 * domain
-    with environment.socket.socket(type=environment.socket.SOCK_DGRAM) as taken:
-        taken.bind(("", port))
-        assert environment.free_domain() != domain
+def test_running_needs_no_torch_and_testing_adds_it(environment: ModuleType) -> None:
+    needed = {
+        environment.module_of(line) for line in environment.requirements(*environment.GROUPS["run"])
+    }
+    tested = {
+        environment.module_of(line) for line in environment.requirements(*environment.GROUPS["all"])
+    }
+    assert {"numpy", "cv2", "openvino", "onnx"} <= needed < tested
+    assert "torch" in tested - needed
+
+
+def test_what_is_installed_is_not_installed_again_nor_taken_away(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed: list[list[str]] = []
+    lines = {"base": ["numpy>=1"], "torch": ["torch>=2"], "wheels": [], "kilted": []}
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "make_venv", lambda plan: plan.venv.mkdir())
+    monkeypatch.setattr(environment, "require_compiler", lambda: None)
+    monkeypatch.setattr(environment, "missing_cmake", lambda: [])
+    monkeypatch.setattr(environment, "repair_prefix", lambda plan: None)
+    monkeypatch.setattr(environment, "pip", lambda plan, wanted: installed.append(wanted))
+    monkeypatch.setattr(
+        environment, "requirements", lambda *names: [line for n in names for line in lines[n]]
+    )
+    plan = environment.Plan("kilted", Path(sys.executable))
+    environment.install(plan, ["base"])
+    environment.install(plan, ["base"])
+    environment.install(plan, ["base", "torch"])
+    environment.install(plan, ["base"])
+    assert installed == [["numpy>=1"], ["numpy>=1", "torch>=2"]]
+    lines["base"] = ["numpy>=2"]
+    environment.install(plan, ["base"])
+    environment.install(plan, ["base", "torch"])
+    assert installed[2:] == [["numpy>=2"]]
 
 
 def test_env_script_says_which_pythons_it_tried() -> None:
