@@ -25,7 +25,7 @@ from mixformer2_ros.training.data.corpus import Clip, Corpus, Photo, load_corpus
 from mixformer2_ros.training.data.pairs import photo_sample, usable_boxes, video_sample
 from mixformer2_ros.training.data.pasted import pasted_sample
 from mixformer2_ros.training.data.published import PublishedSets
-from mixformer2_ros.training.data.readers import open_reader
+from mixformer2_ros.training.data.readers import KINDS, open_reader
 from mixformer2_ros.training.data.samples import Jitter, Sample
 from mixformer2_ros.training.data.skipped import SkippedFiles
 from mixformer2_ros.training.distributed import Part
@@ -62,6 +62,8 @@ class DataConfig:
         absent_share: Share of search crops without the target.
         plain_share: Share of the painted samples that are easy: one object on a background, seen
             by a perfect camera.
+        generated: Render the samples on the device, in batches (see scenes.batched), instead of on
+            the host; without published training sets.
         jitter: Placing of the search crops.
     """
 
@@ -78,6 +80,7 @@ class DataConfig:
     video_weights: dict[str, float] = field(default_factory=lambda: {"fly_": 0.1})
     absent_share: float = 0.15
     plain_share: float = 0.0
+    generated: bool = False
     jitter: Jitter = field(default_factory=Jitter)
 
 
@@ -159,7 +162,7 @@ def build_pools(
         skipped: Takes the bad files.
 
     Raises:
-        ValueError: A published set has a weight but no folder, or another set's folder.
+        ValueError: A published set is unknown, or has a weight but no folder, or the wrong one.
     """
     skipped = skipped or SkippedFiles()
     corpus = Corpus()
@@ -200,7 +203,14 @@ def build_pools(
 
 
 def _open_published(config: DataConfig, skipped: SkippedFiles) -> PublishedSets | None:
+    unknown = (config.sources.keys() | config.folders.keys()) - set(KINDS)
+    if unknown:
+        raise ValueError(
+            f"training set {min(unknown)!r} is unknown; choose one of {', '.join(KINDS)}"
+        )
     weights = {kind: weight for kind, weight in config.sources.items() if weight > 0}
+    for kind in config.folders.keys() - weights.keys():
+        _LOG.warning("%s has a folder but no weight in data.sources: it is not used", kind)
     missing = weights.keys() - config.folders.keys()
     if missing:
         raise ValueError(

@@ -180,6 +180,14 @@ def test_a_weight_without_a_folder_is_an_error_that_says_so():
         build_pools(config, None, 0, held_out=False)
 
 
+def test_unknown_and_unused_sets_are_said(sets, tmp_path, caplog):
+    with pytest.raises(ValueError, match="'got' is unknown; choose one of got10k"):
+        build_pools(DataConfig(**NOTHING_ELSE, sources={"got": 1.0}), None, 0, held_out=False)
+    config = DataConfig(**NOTHING_ELSE, folders={"coco": str(sets.coco(tmp_path))})
+    assert build_pools(config, None, 0, held_out=False).published is None
+    assert "coco has a folder but no weight" in caplog.text
+
+
 def test_a_training_counts_what_it_skipped(sets, tmp_path):
     sets.got10k(tmp_path / "sets", ("GOT-10k_Train_000001", "GOT-10k_Train_000002"))
     (tmp_path / "sets/train/GOT-10k_Train_000001/groundtruth.txt").unlink()
