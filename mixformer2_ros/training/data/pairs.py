@@ -80,7 +80,7 @@ def photo_sample(
     if len(photo.boxes) and rng.random() < 0.7:
         box = photo.boxes[rng.integers(len(photo.boxes))]
     else:
-        box = _any_rectangle(rng, photo.image)
+        box = any_rectangle(rng, photo.image)
     views = [(photo.image, box)] * (2 + searches)
     decoys: list[Image | None] = [
         pick(rng, photos).image if rng.random() < absent_share else None for _ in range(searches)
@@ -94,7 +94,8 @@ def usable_boxes(clip: Clip) -> NDArray[np.bool_]:
     return np.asarray(sides.min(axis=-1) >= _MIN_SIDE)
 
 
-def _any_rectangle(rng: np.random.Generator, image: Image) -> Box:
+def any_rectangle(rng: np.random.Generator, image: Image) -> Box:
+    """Return a rectangle x, y, w, h somewhere in an image, of a size as targets have."""
     height, width = image.shape[:2]
     size = rng.uniform(0.12, 0.35) * min(height, width)
     aspect = np.exp(rng.normal(0.0, 0.35))
@@ -127,7 +128,7 @@ def _cut(
             )
             fractions, share = fraction_box(found, variant.search_size)
         else:
-            rectangle = _any_rectangle(rng, decoy)
+            rectangle = any_rectangle(rng, decoy)
             crop, _ = _crop(
                 rng, camera, decoy, rectangle, variant.search_size, search_size, centre, 0.05
             )
