@@ -7,8 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mixformer2_ros.inference import ModelError  # noqa: E402
+from mixformer2_ros.inference import ModelError, torch_engine  # noqa: E402
 from mixformer2_ros.inference.torch_engine import TorchEngine  # noqa: E402
+from mixformer2_ros.inference.torch_network import TorchNetwork, plain_linear  # noqa: E402
 
 
 def random_crops(side: int, count: int, seed: int = 0) -> np.ndarray:
@@ -117,10 +118,71 @@ def test_cuda_without_a_gpu_names_the_cure(rule_model):
         TorchEngine(rule_model("small"), device="cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
-def test_cuda_agrees_with_the_cpu(engine, rule_model, crops):
+def located(engine, crops, count: int = 3):
+    templates, online, search = (part[:count] for part in crops)
+    return engine.locate(engine.encode_templates(templates, online), search)
+
+
+def test_a_new_template_takes_effect_and_old_memories_stay_valid(engine, crops):
     templates, online, search = crops
-    expected = engine.locate(engine.encode_templates(templates, online), search)
+    first, second = engine.encode_templates(templates[:2], online[:2])
+    before = engine.locate([first], search[:1])
+    changed = engine.locate([second], search[:1])
+    assert np.abs(changed.edges - before.edges).max() > 1e-3
+    np.testing.assert_array_equal(engine.locate([first], search[:1]).edges, before.edges)
+    pair = engine.locate([second, first], search[[0, 0]])
+    np.testing.assert_allclose(pair.edges, np.stack([changed.edges[0], before.edges[0]]), atol=1e-4)
+
+
+def test_packed_weights_are_used_where_they_pay_and_say_the_same(rule_model, crops):
+    model, cpu = rule_model("small"), torch.device("cpu")
+    found = []
+    for make_linear in (plain_linear, torch_engine.packed_linear):
+        network = TorchNetwork(model, cpu, torch.float32, make_linear)
+        memory = network.new_memory(1)
+        images = [torch.from_numpy(part[:1]) for part in crops]
+        network.store(memory, 0, network.encode_templates(*images[:2]))
+        found.append(network.locate(memory, images[2]).numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-5)
+    is_x86 = torch_engine.processor.is_x86() and torch.backends.mkldnn.is_available()
+    chosen = torch_engine._pick_linear(cpu, torch.float32)
+    assert chosen is (torch_engine.packed_linear if is_x86 else plain_linear)
+    assert torch_engine._pick_linear(torch.device("cuda"), torch.float16) is plain_linear
+
+
+def test_nothing_overflows_in_float16(engine, rule_model, crops):
+    # What a GPU computes by default, on the processor.
+    network = TorchNetwork(rule_model("small"), torch.device("cpu"), torch.float16)
+    memory = network.new_memory(1)
+    images = [torch.from_numpy(part[:1]) for part in crops]
+    network.store(memory, 0, network.encode_templates(*images[:2]))
+    found = network.locate(memory, images[2]).numpy()
+    np.testing.assert_allclose(found[:, :4], located(engine, crops, 1).boxes, rtol=0, atol=2e-2)
+
+
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
+
+
+@on_a_gpu
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 2e-2), ("bf16", 0.1)]
+)
+def test_cuda_agrees_with_the_cpu(engine, rule_model, crops, precision, tolerance):
+    gpu = TorchEngine(rule_model("small"), device="cuda", precision=precision)
+    for count in (1, 3, 1):
+        found, expected = located(gpu, crops, count), located(engine, crops, count)
+        np.testing.assert_allclose(found.boxes, expected.boxes, atol=tolerance)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=tolerance)
+
+
+@on_a_gpu
+def test_a_captured_graph_sees_new_crops_and_new_templates(rule_model, crops):
+    templates, online, search = crops
     gpu = TorchEngine(rule_model("small"), device="cuda", precision="fp32")
-    found = gpu.locate(gpu.encode_templates(templates, online), search)
-    np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
+    first, second = gpu.encode_templates(templates[:2], online[:2])
+    kept = gpu.locate([first], search[:1])
+    edges = kept.edges.copy()
+    assert np.abs(gpu.locate([first], search[1:2]).edges - edges).max() > 1e-3
+    assert np.abs(gpu.locate([second], search[:1]).edges - edges).max() > 1e-3
+    np.testing.assert_array_equal(kept.edges, edges)
+    np.testing.assert_allclose(gpu.locate([first], search[:1]).edges, edges, atol=1e-5)
