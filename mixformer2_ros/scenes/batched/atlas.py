@@ -8,16 +8,16 @@ Lengths are in units: the longer side of a texture spans -1..1 (see `warp`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -26,6 +26,7 @@ OUTLINE = 24
 SPRITE_SIDE = 128
 PICTURE_SIDE = 384
 PICTURE_LEVELS = 4
+_AT_ONCE = 64
 _DIRECTIONS = np.stack([f(np.arange(OUTLINE) * 2 * np.pi / OUTLINE) for f in (np.cos, np.sin)])
 
 
@@ -144,15 +145,15 @@ def pack_sprites(
     """
     if not images:
         raise ValueError("an atlas needs at least one sprite")
-    cells = _parallel(partial(_resized, side=side), images)
+    cells = _packed(images, side)
     half = np.stack([_half(image) for image in images])
-    outlines = np.stack([outline(cell[..., 3] > 127) for cell in cells]) * half[:, None]
-    opaque = np.array([np.mean(cell[..., 3] > 127) for cell in cells])
+    opaque = cells[:, 3] > 127
+    outlines = np.stack([outline(mask) for mask in opaque]) * half[:, None]
     return Sprites(
-        _on_device(cells, device),
+        torch.from_numpy(cells).to(device),
         half,
         outlines,
-        opaque * 4.0 * half.prod(axis=1),
+        opaque.mean(axis=(1, 2)) * 4.0 * half.prod(axis=1),
         np.asarray(weights, np.float64),
     )
 
@@ -173,12 +174,9 @@ def pack_pictures(
     """
     if not images:
         raise ValueError("an atlas needs at least one picture")
-    level = _parallel(partial(_resized, side=side), images)
-    levels = [_on_device(level, device)]
+    levels = [torch.from_numpy(_packed(images, side)).to(device)]
     while len(levels) < PICTURE_LEVELS:
-        side //= 2
-        level = _parallel(partial(_resized, side=side), level)
-        levels.append(_on_device(level, device))
+        levels.append(_halved(levels[-1]))
     half = np.stack([_half(image) for image in images])
     return Pictures(tuple(levels), half, np.asarray(weights, np.float64))
 
@@ -215,7 +213,7 @@ def noise_picture(seed: int, side: int = PICTURE_SIDE) -> Image:
     for octave in range(2, 9):
         grid = torch.randn(1, 3, 2**octave, 2**octave, generator=generator)
         grid[:, 1:] = 0.7 * grid[:, :1] + 0.3 * grid[:, 1:]  # colours differ less than light
-        fine = torch.nn.functional.interpolate(grid, (side, side), mode="bicubic")
+        fine = functional.interpolate(grid, (side, side), mode="bicubic")
         picture += persistence**octave * fine
     picture = picture / picture.std()
     contrast, level = torch.rand(2, generator=generator)
@@ -258,10 +256,19 @@ def _resized(image: Image, side: int) -> Image:
     return np.asarray(cv2.resize(image, (side, side), interpolation=way), np.uint8)
 
 
-def _parallel(work: Callable[[Image], Image], images: Iterable[Image]) -> list[Image]:
+def _packed(images: Sequence[Image], side: int) -> Image:
+    """Return images (h, w, C) of any size as cells (M, C, side, side)."""
+    cells = np.empty((len(images), images[0].shape[2], side, side), np.uint8)
+
+    def fill(index: int) -> None:
+        cells[index] = _resized(images[index], side).transpose(2, 0, 1)
+
     with ThreadPoolExecutor() as pool:  # OpenCV lets other threads run while it works.
-        return list(pool.map(work, images))
+        for _ in pool.map(fill, range(len(images))):
+            pass
+    return cells
 
 
-def _on_device(cells: Sequence[Image], device: torch.device) -> Tensor:
-    return torch.from_numpy(np.stack(cells)).to(device).permute(0, 3, 1, 2).contiguous()
+def _halved(level: Tensor) -> Tensor:
+    parts = level.split(_AT_ONCE)
+    return torch.cat([functional.avg_pool2d(part.float(), 2).round_().byte() for part in parts])

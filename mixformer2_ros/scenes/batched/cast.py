@@ -45,7 +45,7 @@ def draw_cast(tape: Tape, atlas: Atlas, mixture: Mixture) -> Cast:
     """Choose the objects of each sample and how they look."""
     count = tape.samples
     tracks = np.full(count, -1)
-    if len(atlas.tracks.weights):
+    if mixture.tracks > 0 and atlas.tracks.weights.any():
         tracks = np.where(tape.chance(mixture.tracks), tape.pick(atlas.tracks.weights), -1)
     twins = np.zeros((count, OBJECTS), np.bool_)
     twins[:, 1] = tape.chance(mixture.twins) & (tracks < 0)

@@ -81,7 +81,8 @@ def build_atlas(
     rng = np.random.default_rng((seed, 3))
     cells = [(pools.sprites, config.procedural), (pools.cutouts, config.cutouts)]
     objects = [cutout.levels[0] for cutouts, _ in cells for cutout in cutouts]
-    shares = [weight / len(cutouts) for cutouts, weight in cells for _ in cutouts]
+    # Without a weight they are no targets, but they are distractors still.
+    shares = [max(weight, 1e-6) / len(cutouts) for cutouts, weight in cells for _ in cutouts]
     found = _Collector()
     for image in pools.backgrounds:
         found.picture(image, "painted")
