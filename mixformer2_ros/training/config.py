@@ -39,6 +39,7 @@ class OptimiserConfig:
         patch_lr: Peak learning rate of the patch embedding; 0 keeps it as it is, None takes that
             of the layers around it. Pixels are so alike that a rate fit for other layers destroys
             an embedding that is already good.
+        patch_from: Share of the training before which the patch embedding stays as it is.
         weight_decay: Decoupled weight decay.
         clip: Largest norm of the gradient.
         warmup: Share of the training in which the rate rises linearly.
@@ -54,6 +55,7 @@ class OptimiserConfig:
     backbone: float = 0.1
     muon_lr: float = 3e-3
     patch_lr: float | None = None
+    patch_from: float = 0.0
     weight_decay: float = 1e-4
     clip: float = 0.1
     warmup: float = 0.0
@@ -112,6 +114,7 @@ class TrainingConfig:
         mlp_ratio: Hidden units over channels of that network; None for the variant's own.
         search_size: Side of the search crop, pixels; None for the variant's own.
         template_size: Side of the template crops, pixels; None for the variant's own.
+        search_factor: Side of the search region in sizes of the target; None for the variant's own.
         start: Weights to begin with: a file, or the name of an earlier stage of the chain.
         teacher: Weights to learn from, likewise.
         seed: Decides initial weights and all samples.
@@ -147,6 +150,7 @@ class TrainingConfig:
     mlp_ratio: int | None = None
     search_size: int | None = None
     template_size: int | None = None
+    search_factor: float | None = None
     start: str | None = None
     teacher: str | None = None
     seed: int = 0
@@ -175,6 +179,11 @@ class TrainingConfig:
         for name in ("groups", "searches", "epochs", "epoch_samples", "validation_samples"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: give a number above 0")
+        if self.data.generated and any(self.data.sources.values()):
+            raise ConfigError(
+                "data.generated is true, but data.sources names published sets, which are read on "
+                "the host: set one of them aside"
+            )
 
 
 def _one_of(name: str, value: str, choices: Iterable[str]) -> None:
@@ -187,7 +196,7 @@ def written_variant(config: TrainingConfig) -> Variant:
     variant = VARIANTS[config.variant]
     named = {
         name: value
-        for name in ("depth", "search_size", "template_size")
+        for name in ("depth", "search_size", "template_size", "search_factor")
         if (value := getattr(config, name)) is not None
     }
     return replace(variant, **named)

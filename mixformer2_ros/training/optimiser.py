@@ -87,7 +87,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def build_optimisers(stage: Stage, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
-    """Build the optimisers of a stage; each group's "peak" is its highest rate.
+    """Build the optimisers of a stage.
+
+    Each group's "peak" is its highest rate, and "from" the share of the training before which its
+    rate is 0.
 
     Parameters that must stay as they are (`patch_lr` 0) lose their gradient.
 
@@ -119,7 +122,9 @@ def _adamw(stage: Stage, config: OptimiserConfig) -> torch.optim.Optimizer:
     patch_lr = backbone if config.patch_lr is None else config.patch_lr
     peaks = {"patches": patch_lr, "backbone": backbone, "heads": config.adam_lr}
     members: list[dict[str, Any]] = [
-        {"params": groups[name], "peak": peak} for name, peak in peaks.items() if groups[name]
+        {"params": groups[name], "peak": peak, "from": config.patch_from * (name == "patches")}
+        for name, peak in peaks.items()
+        if groups[name]
     ]
     return torch.optim.AdamW(
         members,
@@ -172,7 +177,7 @@ def _muon(stage: Stage, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
         {"params": flat, "peak": config.adam_lr, "weight_decay": 0.0},
     ]
     if patch_lr > 0:
-        adam_groups.append({"params": patches, "peak": patch_lr})
+        adam_groups.append({"params": patches, "peak": patch_lr, "from": config.patch_from})
     adam = torch.optim.AdamW(
         adam_groups,
         lr=config.adam_lr,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import Dataset
 
 from mixformer2_ros.training.checkpoints import Store
 from mixformer2_ros.training.config import TrainingConfig, written_variant
@@ -25,6 +26,7 @@ from mixformer2_ros.training.data.dataset import (
     build_pools,
 )
 from mixformer2_ros.training.data.skipped import SkippedFiles
+from mixformer2_ros.training.data.streams import open_stream
 from mixformer2_ros.training.distributed import own_part
 from mixformer2_ros.training.runner import Trainer
 from mixformer2_ros.training.schedule import Budget
@@ -100,8 +102,9 @@ def train(config: TrainingConfig, budget: Budget, out: Path, machine: Machine) -
         for name, batch in validation_batches(config, machine.corpus).items():
             trainer.add_validation(name, batch)
     began = time.monotonic()
-    trainer.run(machine.workers, machine.checkpoint_seconds)
-    trainer.finish([dataset[index] for index in _CALIBRATION])
+    workers = 0 if config.data.generated else machine.workers
+    trainer.run(workers, machine.checkpoint_seconds)
+    trainer.finish(dataset[index] for index in _CALIBRATION)
     if first:
         report = {
             "stage": config.stage,
@@ -121,9 +124,9 @@ def _write_json(values: Mapping[str, Any], path: Path) -> None:
 
 def _training_data(
     config: TrainingConfig, machine: Machine, skipped: SkippedFiles
-) -> TrackingDataset:
+) -> Dataset[Batch]:
     pools = build_pools(config.data, machine.corpus, config.seed, held_out=False, skipped=skipped)
-    return TrackingDataset(
+    return open_stream(
         pools,
         config.data,
         written_variant(config),
@@ -131,6 +134,7 @@ def _training_data(
         config.groups,
         config.searches,
         own_part(),
+        machine.device,
     )
 
 

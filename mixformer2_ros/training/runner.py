@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,8 @@ class Trainer:
         factor = rate_factor(tuned, progress)
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * factor
+                begun = progress >= group.get("from", 0.0)
+                group["lr"] = group["peak"] * factor if begun else 0.0
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         # The first weights would weigh on the average for long.
@@ -199,11 +200,11 @@ class Trainer:
     def _write_weights(self, network: nn.Module) -> None:
         self._store.write(WEIGHTS, lambda path: write_weights(network, path))
 
-    def finish(self, batches_of_truth: Sequence[Batch]) -> None:
+    def finish(self, batches_of_truth: Iterable[Batch]) -> None:
         """Make the written weights' score a probability on these batches, and end the log.
 
         Args:
-            batches_of_truth: Unseen samples; not needed where the stage trains no score.
+            batches_of_truth: Unseen samples; not asked for where the stage trains no score.
         """
         if self._progress is None:
             return

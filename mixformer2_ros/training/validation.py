@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD
 from mixformer2_ros.training.data.dataset import Batch
 from mixformer2_ros.training.losses import box_iou
+from mixformer2_ros.training.passes import normalised
+
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -58,25 +60,22 @@ def answers(
         IoU of the boxes, score logits, and whether the target is present, each (G * K,).
     """
     device = next(model.parameters()).device
-    mean = torch.tensor(IMAGE_MEAN, device=device).view(3, 1, 1)
-    std = torch.tensor(IMAGE_STD, device=device).view(3, 1, 1)
-
-    def normalised(images: torch.Tensor) -> torch.Tensor:
-        return (images.to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
-
+    repeats = batch.searches.shape[1]
+    templates = batch.templates.repeat_interleave(repeats, dim=0)
+    searches, boxes = batch.searches.flatten(0, 1), batch.boxes.flatten(0, 1)
     ious, logits = [], []
-    for group in range(len(batch.searches)):
-        searches = normalised(batch.searches[group])
-        templates = normalised(batch.templates[group]).repeat_interleave(len(searches), dim=0)
-        prediction = model(*templates.chunk(2), searches)
+    for some in torch.arange(len(searches)).split(_AT_ONCE):
+        pair = templates[some]
+        images = (pair[:, 0], pair[:, 1], searches[some])
+        prediction = model(*(normalised(image.to(device)) for image in images))
         centre, size = prediction.box[:, :2], prediction.box[:, 2:]
-        boxes = torch.cat([centre - size / 2, centre + size / 2], dim=1).float()
-        ious.append(box_iou(boxes, batch.boxes[group].to(device))[0].cpu())
+        found = torch.cat([centre - size / 2, centre + size / 2], dim=1).float()
+        ious.append(box_iou(found, boxes[some].to(device))[0].cpu())
         logits.append(prediction.score.float().cpu())
     return (
         torch.cat(ious).double().numpy(),
         torch.cat(logits).double().numpy(),
-        batch.present.flatten().numpy(),
+        batch.present.flatten().cpu().numpy(),
     )
 
 

@@ -38,7 +38,7 @@ def test_a_new_file_replaces_the_former_one_and_its_parts(tmp_path, before, afte
     assert len(list(tmp_path.iterdir())) == (5 if after else 1)
 
 
-class _PowerCut(Exception):
+class _PowerCutError(Exception):
     pass
 
 
@@ -59,11 +59,11 @@ def test_a_kill_at_any_moment_leaves_the_former_file_or_the_new_one(
             def change(*args, **kwargs):
                 nonlocal left
                 if left == 0:
-                    raise _PowerCut
+                    raise _PowerCutError
                 left -= 1
                 result = real[name](*args, **kwargs)
                 if left == 0:
-                    raise _PowerCut
+                    raise _PowerCutError
                 left -= 1
                 return result
 
@@ -76,7 +76,7 @@ def test_a_kill_at_any_moment_leaves_the_former_file_or_the_new_one(
             try:
                 _write(Store(folder, part_bytes), NEW)
                 outcomes.add("whole")
-            except (_PowerCut, FileNotFoundError):
+            except (_PowerCutError, FileNotFoundError):
                 pass
         found = Store(folder, part_bytes).read("state.pt")
         assert found in (OLD, NEW)
