@@ -229,8 +229,8 @@ class SharedArray:
 
     def __init__(self, cuda: Cuda, shape: Sequence[int], dtype: DTypeLike) -> None:
         self._cuda = cuda
-        count, dtype = int(np.prod(shape)), np.dtype(dtype)
-        self._nbytes = count * dtype.itemsize
+        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
+        self._nbytes = int(np.prod(shape)) * self.dtype.itemsize
         host = ctypes.c_void_p()
         cuda._call(
             "cuMemHostAlloc", ctypes.byref(host), ctypes.c_size_t(self._nbytes), _HOST_MAPPED
@@ -239,7 +239,7 @@ class SharedArray:
         cuda._release_with(self, "cuMemFreeHost", host)
         self._host = host
         memory = (ctypes.c_uint8 * self._nbytes).from_address(host.value)
-        self.array: NDArray = np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+        self.array: NDArray = np.ctypeslib.as_array(memory).view(self.dtype).reshape(shape)
         self._device = None if cuda.integrated else DeviceArray(cuda, shape, dtype)
         if self._device is None:
             address = ctypes.c_uint64()
