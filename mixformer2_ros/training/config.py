@@ -140,7 +140,7 @@ class TrainingConfig:
         exchanged: Share of the search crops that meet the templates of another sample; stage
             "score_head" only.
         data: See there.
-        validation_samples: Samples of each validation set.
+        validation_samples: Samples of each validation set; 0 for no validation.
     """
 
     stage: str = "one_stage"
@@ -176,7 +176,7 @@ class TrainingConfig:
         _one_of("stage", self.stage, STAGES)
         _one_of("variant", self.variant, VARIANTS)
         _one_of("precision", self.precision, ("bf16", "fp32"))
-        for name in ("groups", "searches", "epochs", "epoch_samples", "validation_samples"):
+        for name in ("groups", "searches", "epochs", "epoch_samples"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: give a number above 0")
         if self.data.generated and any(self.data.sources.values()):

@@ -140,6 +140,8 @@ def _training_data(
 
 def validation_batches(config: TrainingConfig, corpus: Path | None) -> dict[str, Batch]:
     """Return one batch of unseen procedural scenes and, with a corpus, one of held-out videos."""
+    if config.validation_samples == 0:
+        return {}
     variant = written_variant(config)
     scenes = min(_VALIDATION_SCENES, 2 * config.validation_samples)
     sizes = replace(config.data, sprites=0, backgrounds=0, scene_clips=scenes, sources={})
