@@ -71,6 +71,8 @@ class Trainer:
         self.config, self._dataset, self._budget, self._clock = config, dataset, budget, clock
         self._device = torch.device(device)
         self._store = Store(out, part_bytes)
+        if own_part().world > 1 and self._device.type == "cuda":
+            stage = nn.SyncBatchNorm.convert_sync_batchnorm(stage)
         self.stage = stage.to(self._device)
         self.average = copy.deepcopy(stage.student).requires_grad_(False).eval()
         self._optimisers = build_optimisers(stage, config.optimiser)

@@ -85,9 +85,13 @@ def validate(model: nn.Module, batch: Batch) -> Quality:
     score = 1.0 / (1.0 + np.exp(-logits))
     hit = present & (iou > 0.5)
     return Quality(
-        iou=float(iou[present].mean()),
-        success=float(hit[present].mean()),
+        iou=_mean(iou[present]),
+        success=_mean(hit[present]),
         auroc=auroc(score, hit),
-        hit_score=float(score[hit].mean()) if hit.any() else float("nan"),
-        miss_score=float(score[~hit].mean()) if (~hit).any() else float("nan"),
+        hit_score=_mean(score[hit]),
+        miss_score=_mean(score[~hit]),
     )
+
+
+def _mean(values: NDArray) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -17,7 +17,8 @@ from mixformer2_ros.training.config import OptimiserConfig, TrainingConfig
 from mixformer2_ros.training.data.dataset import DataConfig, TrackingDataset, build_pools
 from mixformer2_ros.training.data.samples import Jitter
 from mixformer2_ros.training.initialisation import initialise
-from mixformer2_ros.training.runner import Budget, Trainer
+from mixformer2_ros.training.runner import Trainer
+from mixformer2_ros.training.schedule import Budget
 from mixformer2_ros.training.stages.one_stage import OneStage, window_corners
 from mixformer2_ros.training.validation import auroc, validate
 
@@ -42,15 +43,6 @@ CONFIG = TrainingConfig(
     ),
     data=DataConfig(sprites=4, backgrounds=2, scene_clips=2, jitter=Jitter(near_share=1.0)),
 )
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Threads of a network this small wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +102,59 @@ def test_validation_figures_are_logged(pools, tmp_path):
     assert 0 <= record["iou"] <= 1
 
 
+class _Clock:
+    """Ten seconds pass whenever someone looks at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 10.0
+        return self.now
+
+
+def test_minutes_count_over_resumed_parts(pools, tmp_path):
+    def trainer() -> Trainer:
+        dataset = TrackingDataset(pools, CONFIG.data, TINY, 0, CONFIG.groups, CONFIG.searches)
+        stage = OneStage(CONFIG, MixFormerV2(TINY), TINY)
+        return Trainer(CONFIG, stage, dataset, Budget(minutes=3.0), tmp_path, clock=_Clock())
+
+    first = trainer()
+    first.run(stop_step=3)
+    assert 0 < first.progress < 1
+    second = trainer()
+    assert second.elapsed == first.elapsed
+    second.run()
+    assert second.elapsed >= 180.0
+    # The box is left after the step that fills it.
+    longest_step = 30.0
+    assert second.elapsed < 180.0 + longest_step
+    third = trainer()
+    third.run()
+    assert (third.step, third.elapsed) == (second.step, second.elapsed)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_and_spares_the_state(pools, tmp_path):
+    trainer = _trainer(pools, tmp_path, 20)
+    trainer.run(stop_step=2)
+    with torch.no_grad():
+        trainer.stage.student.box_head.layers[0][0].weight.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match=r"not finite .* lower the learning rates"):
+        trainer.run()
+    assert _trainer(pools, tmp_path, 20).step == 2
+
+
+def test_the_patch_embedding_stays_until_its_share_has_come(pools, tmp_path):
+    tuned = dataclasses.replace(CONFIG.optimiser, patch_lr=1e-3, patch_from=0.5)
+    trainer = _trainer(pools, tmp_path, 4, dataclasses.replace(CONFIG, optimiser=tuned))
+    weight = trainer.stage.student.backbone.patch_embed.proj.weight
+    before = weight.detach().clone()
+    trainer.run(stop_step=2)
+    assert torch.equal(weight, before)
+    trainer.run()
+    assert not torch.equal(weight, before)
+
+
 def test_windows_hold_the_target_and_stay_in_the_grid():
     generator = torch.Generator().manual_seed(0)
     corner = torch.rand(500, 2, generator=generator) * 0.9
@@ -128,6 +173,8 @@ def test_a_budget_is_minutes_or_steps():
     assert Budget(steps=10).progress(5, 60.0) == 0.5
     with pytest.raises(ValueError, match="either minutes or steps"):
         Budget()
+    with pytest.raises(ValueError, match="more than 0"):
+        Budget(minutes=0.0)
 
 
 def test_auroc_counts_ordered_pairs():
