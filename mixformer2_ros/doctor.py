@@ -22,7 +22,7 @@ from mixformer2_ros.inference import BACKENDS, find_default_weights
 from mixformer2_ros.model.variants import VARIANTS
 
 _LEAST_PYTHON = (3, 10)
-_CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd")
+CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd")
 # A raw 1080p image is 6 MB; the kernel's default of 208 KiB holds a thirtieth of it.
 _LEAST_SOCKET_BUFFER = 2 << 20
 _CV_BRIDGE_TIME = 60.0
@@ -94,7 +94,7 @@ def check_processor() -> Iterator[Finding]:
     yield Finding(Level.OK, f"{platform.machine()}, {cores} cores for this process")
     flags = cpu_flags()
     if flags:
-        known = [feature for feature in _CPU_FEATURES if feature in flags]
+        known = [feature for feature in CPU_FEATURES if feature in flags]
         yield Finding(Level.NOTE, f"vector instructions: {', '.join(known) or 'none that help'}")
 
 

@@ -5,98 +5,203 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mixformer2_ros.benchmark.summary import Row, row
-from mixformer2_ros.inference import BACKENDS, Engine, ModelError, find_default_weights, load_engine
-from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD, Variant, get_variant
+from mixformer2_ros.benchmark import machine
+from mixformer2_ros.benchmark.crew import Samples, busy_neighbour, crew, ratio, take_turns
+from mixformer2_ros.benchmark.gemm import products as products_of
+from mixformer2_ros.benchmark.subjects import Spec
+from mixformer2_ros.benchmark.tables import Cell, Table, median, p99, shown
+from mixformer2_ros.benchmark.work import macs_per_frame
+from mixformer2_ros.benchmark.worker import Worker
+from mixformer2_ros.inference import BACKENDS, ModelError
+from mixformer2_ros.inference.loading import PRECISIONS
+from mixformer2_ros.model.variants import get_variant
 
-_WARM_UP = 5
-_PRECISIONS = ("fp32", "bf16")
+_PEAK_FRAMES = 20
+
+Row: TypeAlias = "tuple[Cell, ...]"
+Peaks = dict[tuple[str, int], float]
+"""Multiplications a second by precision and threads."""
 
 
-def measure_engines(args: argparse.Namespace) -> tuple[str, list[Row]]:
-    """Time one frame of every engine, interleaved.
-
-    Returns:
-        A title with the conditions, and one row an engine; `reference` is the published way:
-        eager PyTorch, float32, full forward of templates and search in every frame.
+def measure_engines(args: argparse.Namespace) -> list[Table]:
+    """Measure what the arguments of `mixformer2 benchmark engine` ask for.
 
     Raises:
         ModelError: No engine could be loaded.
     """
-    variant = get_variant(args.model)
-    crops = _crops(variant, args.targets)
-    frames: dict[str, Callable[[], object]] = {}
-    reference = _reference(args, crops)
-    if reference is not None:
-        frames["reference"] = reference
-    for engine in _engines(args):
-        frames[engine.description] = _frame(engine, crops)
-    times: dict[str, list[float]] = {name: [] for name in frames}
-    for turn in range(_WARM_UP + args.frames):
-        for name, frame in frames.items():
-            start = time.perf_counter()
-            frame()
-            if turn >= _WARM_UP:
-                times[name].append(time.perf_counter() - start)
-    title = f"One frame of {args.targets} target(s), {args.frames} interleaved frames"
-    return title, [row(name, spent, times.get("reference")) for name, spent in times.items()]
+    tables: list[Table] = []
+    if set(args.parts) != {"start"}:
+        tables += _take_turns(args)
+    if "start" in args.parts:
+        tables.append(_start(args))
+    return tables
 
 
-def _crops(variant: Variant, targets: int) -> tuple[NDArray[np.uint8], ...]:
-    rng = np.random.default_rng(0)
-    sides = (variant.template_size, variant.template_size, variant.search_size)
-    return tuple(rng.integers(0, 256, (targets, side, side, 3), dtype=np.uint8) for side in sides)
+def _take_turns(args: argparse.Namespace) -> list[Table]:
+    """Measure with the same processes: alone, with several targets, with a busy neighbour."""
+    speeds: list[Row] = []
+    targets: list[Row] = []
+    busy: list[Row] = []
+    skipped: list[str] = []
+    tables: list[Table] = []
+    peaks: Peaks = {}
+    if "speed" in args.parts:
+        peaks, table = _peaks(args)
+        tables.append(table)
+    for threads in args.threads:
+        specs = _specs(args, threads)
+        if "speed" in args.parts:
+            specs = [Spec("reference", threads, args.model, args.checkpoint), *specs]
+        with crew(specs, skipped) as workers:
+            engines = [worker for worker in workers if worker.spec.kind == "engine"]
+            if not engines:
+                raise ModelError("; ".join(skipped) or "no engine was asked for")
+            if "speed" in args.parts:
+                speeds += _speed(workers, args, peaks)
+            if "targets" in args.parts and threads == max(args.threads):
+                targets += _targets(engines, args)
+            if "busy" in args.parts:
+                busy += _busy(engines, args)
+    reasons = tuple(f"Left out: {reason}" for reason in skipped)
+    named = ((speeds, _speed_table), (targets, _targets_table), (busy, _busy_table))
+    return [*(make(args, rows, reasons) for rows, make in named if rows), *tables]
 
 
-def _engines(args: argparse.Namespace) -> list[Engine]:
-    engines, problems = [], []
-    for backend in args.backends or BACKENDS:
-        for precision in _PRECISIONS:
+def _specs(args: argparse.Namespace, threads: int) -> list[Spec]:
+    return [
+        Spec("engine", threads, args.model, args.checkpoint, backend, precision)
+        for backend in args.backends or BACKENDS
+        for precision in PRECISIONS[backend]
+        if args.precisions is None or precision in args.precisions
+    ]
+
+
+def _speed(workers: Sequence[Worker], args: argparse.Namespace, peaks: Peaks) -> list[Row]:
+    macs = macs_per_frame(get_variant(args.model))
+    samples = take_turns(workers, args.frames)
+    reference = samples[0] if workers[0].spec.kind == "reference" else None
+    rows: list[Row] = []
+    for worker, sample in zip(workers, samples, strict=True):
+        peak = peaks.get((worker.spec.precision, worker.spec.threads))
+        reached = None if peak is None else 100 * macs / float(np.median(sample.frames)) / peak
+        times = None if reference is None else ratio(reference, sample)
+        figures = times, reached, sample.joules_per_frame
+        rows.append((worker.description, *_times(sample), *figures))
+    return rows
+
+
+def _speed_table(args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]) -> Table:
+    if rows[0][-1] is None:
+        reasons = ("Energy: not readable on this machine (no RAPL counters)", *reasons)
+    work = 2e-9 * macs_per_frame(get_variant(args.model))
+    return Table(
+        f"engines-{args.model}",
+        f"Network alone, one target, {args.frames} frames each, in turns of ten; {work:.1f} GFLOP "
+        "a frame",
+        ("engine", "median, ms", "p99, ms", "times the reference", "% of the peak", "J a frame"),
+        rows,
+        reasons,
+    )
+
+
+def _targets(workers: Sequence[Worker], args: argparse.Namespace) -> list[Row]:
+    columns = [take_turns(workers, args.frames, targets) for targets in args.targets]
+    rows: list[Row] = []
+    for index, worker in enumerate(workers):
+        one, *more = (column[index] for column in columns)
+        several = [f"{shown(median(some.frames))} ({ratio(some, one):.1f})" for some in more]
+        rows.append((worker.description, median(one.frames), *several))
+    return rows
+
+
+def _targets_table(
+    args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]
+) -> Table:
+    first, *others = args.targets
+    return Table(
+        f"targets-{args.model}",
+        f"Network alone, several targets in one batch, {args.frames} frames each",
+        ("engine", f"{first}, ms", *(f"{several}, ms (times {first})" for several in others)),
+        rows,
+        reasons,
+    )
+
+
+def _busy(workers: Sequence[Worker], args: argparse.Namespace) -> list[Row]:
+    alone = take_turns(workers, args.frames)
+    with busy_neighbour():
+        beside = take_turns(workers, args.frames)
+    return [
+        (worker.description, median(one.frames), *_times(two), ratio(two, one))
+        for worker, one, two in zip(workers, alone, beside, strict=True)
+    ]
+
+
+def _busy_table(args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]) -> Table:
+    return Table(
+        f"busy-{args.model}",
+        f"Network alone, then with one busy process beside it on {machine.cores()} cores, "
+        f"{args.frames} frames each",
+        ("engine", "alone, ms", "beside it, ms", "p99, ms", "times slower"),
+        rows,
+        reasons,
+    )
+
+
+def _peaks(args: argparse.Namespace) -> tuple[Peaks, Table]:
+    """Measure the machine's peak: the fastest product in the fastest library."""
+    best: dict[tuple[str, int], tuple[float, str]] = {}
+    for threads in args.threads:
+        for products in products_of(get_variant(args.model)):
             try:
-                engine = load_engine(
-                    args.model, args.checkpoint, backend, "cpu", precision, args.threads
-                )
-            except ModelError as error:
-                problems.append(str(error))
-            else:
-                engines.append(engine)
-    if not engines:
-        raise ModelError("; ".join(problems))
-    return engines
+                worker = Worker(Spec("products", threads, products=products))
+            except ModelError:  # the processor lacks the precision
+                continue
+            times = worker.run(_PEAK_FRAMES + 1)[1:]
+            worker.close()
+            for product in products:
+                rate = product.macs / float(np.median([time[product.shape] for time in times]))
+                key = product.precision, threads
+                by = f"{product.library}, {product.shape}"
+                best[key] = max(best.get(key, (0.0, "")), (rate, by))
+    table = Table(
+        f"peaks-{args.model}",
+        "Peak of this machine: the fastest product of matrices, of the network's own shapes and "
+        "square ones, in any library installed",
+        ("precision", "threads", "GFLOP/s", "by"),
+        [(precision, n, 2e-9 * rate, by) for (precision, n), (rate, by) in best.items()],
+    )
+    return {key: rate for key, (rate, _) in best.items()}, table
 
 
-def _frame(engine: Engine, crops: tuple[NDArray[np.uint8], ...]) -> Callable[[], object]:
-    template, online, search = crops
-    memories = engine.encode_templates(template, online)
-    return lambda: engine.locate(memories, search)
+def _start(args: argparse.Namespace) -> Table:
+    """Time fresh processes: first with nothing cached, then with what the first left."""
+    threads = max(args.threads)
+    rows: list[Row] = []
+    skipped: list[str] = []
+    for spec in _specs(args, threads):
+        with machine.empty_cache(), crew([spec], skipped) as cold, crew([spec], skipped) as cached:
+            for first, again in zip(cold, cached, strict=True):
+                seconds = first.start_seconds, again.start_seconds
+                rows.append((first.description, *seconds, *_memory(first, again)))
+    return Table(
+        f"start-{args.model}",
+        "A process that only loads an engine and finds one box: from its start to that box, with "
+        "nothing cached and for the second time, and the most memory it holds",
+        ("engine", "first start, s", "later start, s", "first, MB", "later, MB"),
+        rows,
+        tuple(f"Left out: {reason}" for reason in skipped),
+    )
 
 
-def _reference(
-    args: argparse.Namespace, crops: tuple[NDArray[np.uint8], ...]
-) -> Callable[[], object] | None:
-    try:
-        import torch
-    except ImportError:
-        return None
-    from mixformer2_ros.model import build_model, load_weights, read_checkpoint
+def _memory(*workers: Worker) -> tuple[int, ...]:
+    return tuple(worker.peak_memory() >> 20 for worker in workers)
 
-    torch.set_num_threads(args.threads)
-    path = args.checkpoint or find_default_weights(args.model)
-    if path is None:
-        return None
-    model = build_model(args.model).eval()
-    load_weights(model, read_checkpoint(path))
-    scaled = [(part / 255.0 - IMAGE_MEAN) / IMAGE_STD for part in crops]
-    images = [torch.from_numpy(part.astype(np.float32)).permute(0, 3, 1, 2) for part in scaled]
 
-    def frame() -> object:
-        with torch.inference_mode():
-            return model(*images)
-
-    return frame
+def _times(sample: Samples) -> tuple[float, float]:
+    return median(sample.frames), p99(sample.frames)

@@ -5,151 +5,125 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-import threading
-import time
-from pathlib import Path
-from typing import Any
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from mixformer2_ros.benchmark.summary import Row, row
-from mixformer2_ros.demo.children import (
-    Children,
-    isolate,
-    make_room_for_images,
-    python_command,
-)
-from mixformer2_ros.inference import Engine, load_engine
+from mixformer2_ros.benchmark import machine
+from mixformer2_ros.benchmark.tables import Table, median, p99
 
-NAMESPACE = "mixformer2_benchmark"
-_START_LIMIT = 120.0
+if TYPE_CHECKING:
+    from mixformer2_ros.benchmark.rig import Rig, Shot
+
+_CLIP_FRAMES = 40
 _WARM_UP = 20
+_CALLS = 50
+_FRAMES_BETWEEN_CALLS = 3
+# A new box now and then keeps the target where it is, whatever the weights are worth.
+_RESTART_EVERY = 400
 
 
-def measure_node(args: argparse.Namespace) -> tuple[str, list[Row]]:
-    """Run the node and a publisher in another process, and time every frame.
+def measure_node(args: argparse.Namespace) -> list[Table]:
+    """Run the node and time every frame, its services and its start.
 
     Returns:
-        A title with the conditions, and rows: inference, overhead (image callback to published
-        detection, less the engine's time), latency (image stamp to publication).
+        Two tables: times of frames and calls; start and memory.
 
     Raises:
-        RuntimeError: ROS 2 is missing, or a process did not do its part in time.
+        RuntimeError: ROS 2 is missing, or the node did not do its part in time.
     """
-    try:
-        import rclpy
-        from rclpy.executors import SingleThreadedExecutor
-        from rclpy.parameter import Parameter
+    require_ros()
+    from mixformer2_ros.benchmark.rig import Rig, clip
 
-        from mixformer2_ros.nodes.tracker_node import TrackerNode
+    with machine.empty_cache() as folder, Rig(folder, node_parameters(args), args.rate) as rig:
+        shots = itertools.cycle(clip(args.size, args.encoding, _CLIP_FRAMES))
+        first = rig.start(shots)
+        rig.stop()
+        again = rig.start(shots)
+        _track(rig, shots, args.frames + _WARM_UP)
+        entries = rig.entries()[_WARM_UP:][: args.frames]
+        calls = _call(rig, shots)
+        peak, now = rig.memory(peak=True), rig.memory()
+    width, height = args.size
+    times = {
+        "network": [entry.inference for entry in entries],
+        "what the node adds": [entry.overhead for entry in entries],
+        "whole frame, image callback to published box": [entry.frame for entry in entries],
+        "latency, image stamp to publication": [entry.latency for entry in entries],
+        f"answer to set_target while tracking, {len(calls)} calls": calls,
+    }
+    rows = [
+        (name, median(values), p99(values), 1e3 * max(values), p99(values) / median(values))
+        for name, values in times.items()
+    ]
+    conditions = f"{width}x{height} {args.encoding} at {args.rate:g} Hz over DDS"
+    return [
+        Table(
+            f"node-{args.model}",
+            f"Node, {conditions}, {len(entries)} frames, {args.threads} threads, backend "
+            f"{args.backend}, precision {args.precision}",
+            ("what", "median, ms", "p99, ms", "longest, ms", "p99 over median"),
+            rows,
+        ),
+        Table(
+            f"node-start-{args.model}",
+            "Start of the node's process to its first published box, and its memory",
+            ("what", "value"),
+            [
+                ("first start, s", first),
+                ("later start, s", again),
+                ("most memory, MB", peak >> 20),
+                ("memory while tracking, MB", now >> 20),
+            ],
+        ),
+    ]
+
+
+def require_ros() -> None:
+    """Raise RuntimeError with the cure where ROS 2 or the package's messages are missing."""
+    try:
+        import rclpy  # noqa: F401
+
+        from mixformer2_ros import msg  # noqa: F401
     except ImportError as error:
         raise RuntimeError(
             f"ROS 2 is not in this environment ({error}): source it first"
         ) from error
-    values = {
+
+
+def node_parameters(args: argparse.Namespace) -> dict[str, object]:
+    """Return the parameters of the node that is measured."""
+    return {
         "model": args.model,
         "checkpoint": args.checkpoint or "",
         "backend": args.backend,
+        "precision": args.precision,
         "threads": args.threads,
         # The target is to be held whatever the weights are worth: time is measured, not accuracy.
         "tracker.doubt_score": 0.0,
     }
-    overrides = [Parameter(name, value=value) for name, value in values.items()]
-    engines: list[Engine] = []
-
-    def load(**options: Any) -> Engine:
-        engines.append(load_engine(**options))
-        return engines[-1]
-
-    isolate()
-    make_room_for_images()
-    rclpy.init(args=[])
-    try:
-        node = TrackerNode(load, namespace=NAMESPACE, parameter_overrides=overrides)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        spinner = threading.Thread(target=executor.spin, daemon=True)
-        spinner.start()
-        try:
-            with tempfile.TemporaryDirectory() as logs, Children(Path(logs)) as children:
-                _start_publisher(children, args)
-                _set_target(rclpy)
-                timings = _timings(node, args.frames)
-        finally:
-            executor.shutdown()
-            spinner.join()
-            node.destroy_node()
-    finally:
-        rclpy.try_shutdown()
-    width, height = args.size
-    title = (
-        f"Node, {width}x{height} {args.encoding} at {args.rate:g} Hz over DDS, "
-        f"{len(timings)} frames, {engines[-1].description}"
-    )
-    return title, [
-        row("inference", [timing.inference for timing in timings]),
-        row("overhead", [timing.overhead for timing in timings]),
-        row("latency, image stamp to publication", [timing.latency for timing in timings]),
-    ]
 
 
-def _start_publisher(children: Children, args: argparse.Namespace) -> None:
-    width, height = args.size
-    parameters: dict[str, object] = {
-        "source": "scene:1",
-        "loop": True,
-        "rate": float(args.rate),
-        "width": width,
-        "height": height,
-        "encoding": args.encoding,
-        "wait_for_subscribers": 1,
-    }
-    command = python_command("mixformer2_ros.nodes.video_publisher", parameters)
-    children.start("video_publisher", [*command, "-r", f"__ns:=/{NAMESPACE}"])
+def _track(rig: Rig, shots: Iterator[Shot], frames: int) -> None:
+    """Show images until the node has followed a target through so many."""
+    for shown in itertools.count(1):
+        if rig.count() >= frames:
+            return
+        shot = next(shots)
+        stamp = rig.show(shot.message)
+        rig.check()
+        if shown % _RESTART_EVERY == 0:
+            rig.set_target(shot.box, stamp, "first")
+        if shown > 4 * frames + 1000:
+            raise RuntimeError(f"only {rig.count()} of {shown} frames were processed")
 
 
-def _set_target(rclpy: Any) -> None:
-    """Set the first box of the truth as target, on its own frame."""
-    from rclpy.executors import SingleThreadedExecutor
-    from vision_msgs.msg import Detection2D
-
-    from mixformer2_ros.srv import SetTarget
-
-    client = rclpy.create_node("benchmark_client", namespace=NAMESPACE)
-    executor = SingleThreadedExecutor()
-    executor.add_node(client)
-    truths: list[Detection2D] = []
-    client.create_subscription(Detection2D, "video_publisher/truth", truths.append, 10)
-    service = client.create_client(SetTarget, "tracker/set_target")
-    deadline = time.monotonic() + _START_LIMIT
-    try:
-        while time.monotonic() < deadline:
-            executor.spin_once(timeout_sec=0.5)
-            if not truths or not service.service_is_ready():
-                continue
-            truth = truths.pop()
-            request = SetTarget.Request(header=truth.header, bbox=truth.bbox)
-            answer = service.call_async(request)
-            executor.spin_until_future_complete(answer, timeout_sec=5.0)
-            if answer.done() and answer.result().success:
-                return
-    finally:
-        client.destroy_node()
-    raise RuntimeError(f"no target could be set within {_START_LIMIT:g} s: see the log above")
-
-
-def _timings(node: Any, frames: int) -> list[Any]:
-    """Wait until the node has timed enough frames with a target; return the newest ones."""
-    collected: list[Any] = []
-    record, done = node.monitor.frame_published, threading.Event()
-
-    def frame_published(timing: Any, states: Any, *rest: Any) -> None:
-        record(timing, states, *rest)
-        if states:
-            collected.append(timing)
-        if len(collected) >= frames + _WARM_UP:
-            done.set()
-
-    node.monitor.frame_published = frame_published
-    if not done.wait(_START_LIMIT + frames):
-        raise RuntimeError(f"only {len(collected)} of {frames} frames were processed in time")
-    return collected[_WARM_UP : _WARM_UP + frames]
+def _call(rig: Rig, shots: Iterator[Shot]) -> list[float]:
+    """Restart the target again and again; return how long the answers took."""
+    rig.answer_seconds.clear()
+    while len(rig.answer_seconds) < _CALLS:
+        for _ in range(_FRAMES_BETWEEN_CALLS):
+            shot = next(shots)
+            stamp = rig.show(shot.message)
+        rig.set_target(shot.box, stamp, "first")
+    return list(rig.answer_seconds)

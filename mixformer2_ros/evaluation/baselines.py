@@ -51,7 +51,7 @@ class BaselineTracker:
     """
 
     def __init__(self, name: str) -> None:
-        self._create, self._box_type = _constructor(name)
+        self._create, self._box_type = opencv_tracker(name)
         self._tracker: Any = None
         self._box = np.full(4, np.nan)
 
@@ -77,7 +77,12 @@ class BaselineTracker:
         return BaselineResult(self._box, float(found), state)
 
 
-def _constructor(name: str) -> tuple[Callable[[], Any], type]:
+def opencv_tracker(name: str) -> tuple[Callable[[], Any], type]:
+    """Return what makes OpenCV's tracker of a name, and the type of the numbers of its boxes.
+
+    Raises:
+        BaselineError: There is no such baseline, or this OpenCV was built without it.
+    """
     if name not in BASELINES:
         raise BaselineError(f"baseline {name!r} is unknown; choose one of {', '.join(BASELINES)}")
     function = f"Tracker{name.upper()}_create"

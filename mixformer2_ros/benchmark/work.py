@@ -1,0 +1,52 @@
+# Copyright 2026 mixformer2_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How much arithmetic a frame is, counted in the graph that is run."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+
+from mixformer2_ros.inference import graph
+from mixformer2_ros.model.state import expected_shapes
+from mixformer2_ros.model.variants import Variant
+
+
+def macs_per_frame(variant: Variant) -> int:
+    """Return the multiplications (each with its addition) of locating one target.
+
+    Counted are the products of matrices, from the shapes in the graph; what else there is
+    (normalisation, softmax, GELU) is below one per cent.
+    """
+    state = {name: np.zeros(shape, np.float32) for name, shape in expected_shapes(variant).items()}
+    model = graph.locate_graph(variant, state, {})
+    for value in model.graph.input:
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_value = 1
+    return count_macs(model)
+
+
+def count_macs(model: onnx.ModelProto) -> int:
+    """Return the multiplications in the matrix products of a graph whose inputs have sizes.
+
+    Raises:
+        ValueError: A size is not known.
+    """
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
+    shapes = {
+        value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in (*inferred.input, *inferred.value_info, *inferred.output)
+    }
+    shapes |= {constant.name: list(constant.dims) for constant in inferred.initializer}
+    count = 0
+    for node in inferred.node:
+        if node.op_type != "MatMul":
+            continue
+        left, result = shapes.get(node.input[0], []), shapes.get(node.output[0], [])
+        if not left or not result or 0 in (*left, *result):
+            raise ValueError(f"the sizes of the product {node.name!r} are not known")
+        count += math.prod(result) * left[-1]
+    return count
