@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.task import Future
@@ -27,6 +25,7 @@ from vision_msgs.msg import Detection2D
 
 from mixformer2_ros.evaluation.live import LiveRecord, Report, write_scores
 from mixformer2_ros.msg import TrackerState
+from mixformer2_ros.nodes.running import ros, spin
 from mixformer2_ros.ros.messages import (
     box_to_message,
     nanoseconds_to_stamp,
@@ -135,20 +134,13 @@ def main(args: list[str] | None = None) -> None:
     Args:
         args: Command line with ROS arguments; None takes the process's own.
     """
-    rclpy.init(args=args)
     try:
-        node = Evaluator()
-        try:
-            rclpy.spin_until_future_complete(node, node.finished)
-        finally:
-            node.destroy_node()
-        print(write_scores(node.record, node.out, node.run_name), flush=True)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with ros("evaluator", args):
+            node = Evaluator()
+            spin(node, node.finished)
+            print(write_scores(node.record, node.out, node.run_name), flush=True)
     except (ValueError, OSError) as error:
         sys.exit(f"evaluator: {error}")
-    finally:
-        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -16,11 +14,11 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mixformer2_ros.inference import Engine, load_engine
+from mixformer2_ros.nodes.running import ros, spin
 from mixformer2_ros.ros.camera import CameraInfoError, CameraModel
 from mixformer2_ros.ros.debug_view import DebugView
 from mixformer2_ros.ros.diagnostics import FrameTiming, Monitor
@@ -406,41 +404,15 @@ def main(args: list[str] | None = None) -> int:
         args: Command line; ``None`` takes the process's own.
 
     Returns:
-        Exit code: 0, or 1 if a start-up parameter or an argument for ROS is wrong.
+        Exit code: 0, or 1 if a start-up parameter is wrong.
+
+    Raises:
+        SystemExit: An argument for ROS is wrong.
     """
     try:
-        rclpy.init(args=args)
-    except RuntimeError as error:  # there is no logger yet
-        sys.stderr.write(f"tracker_node: {error}; correct the arguments after --ros-args\n")
-        return 1
-    try:
-        node = TrackerNode()
+        with ros("tracker_node", args):
+            spin(TrackerNode())
     except ParameterError as error:
         rclpy.logging.get_logger("tracker").fatal(str(error))
-        rclpy.try_shutdown()
         return 1
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        while rclpy.ok():
-            _spin(executor, node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        # ros2 launch and the terminal both send an interrupt: the second must not stop the tidying.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        executor.remove_node(node)
-        node.destroy_node()
-        rclpy.try_shutdown()
     return 0
-
-
-def _spin(executor: SingleThreadedExecutor, node: TrackerNode) -> None:
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        raise
-    except Exception as error:
-        # Whatever it was, a robot is better off with a node that goes on.
-        if rclpy.ok():
-            node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")

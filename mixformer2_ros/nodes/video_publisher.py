@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -24,7 +23,6 @@ from rcl_interfaces.msg import (
 )
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import (
@@ -38,6 +36,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
 
+from mixformer2_ros.nodes.running import ros, spin
 from mixformer2_ros.ros.images import ImageError, rgb_to_compressed_message, rgb_to_message
 from mixformer2_ros.ros.messages import box_to_message
 from mixformer2_ros.ros.qos import overridable
@@ -254,31 +253,18 @@ def _truth_message(header: Header, frame: SourceFrame) -> Detection2D:
     return message
 
 
-def _run() -> None:
-    node = VideoPublisher()
-    try:
-        rclpy.spin_until_future_complete(node, node.finished)
-        if node.finished.done():
-            node.finished.result()
-    finally:
-        node.destroy_node()
-
-
 def main(args: list[str] | None = None) -> None:
     """Run the node until its source ends; exit code 1 when the source cannot be used.
 
     Args:
         args: command line with ROS arguments; None takes the process's own.
     """
-    rclpy.init(args=args)
     try:
-        _run()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with ros("video_publisher", args):
+            node = VideoPublisher()
+            spin(node, node.finished)
     except (SourceError, ImageError) as error:
         sys.exit(f"video_publisher: {error}")
-    finally:
-        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":
