@@ -86,7 +86,7 @@ def draw_optics(tape: Tape, sizes: Floats) -> Optics:
     coarse = np.log2(np.maximum(sizes / sensor[:, None], 1.0))
     relit = tape.chance(0.7, views)[..., None]
     uneven = tape.chance(0.4)
-    light = tape.normal(views, 4, 4) * 0.3 + tape.normal(views, 1, 1) * 0.05
+    light = tape.uniform(views, 4, 4, low=-0.5, high=0.5)
     light = light * (uneven[:, None] * tape.uniform(views))[..., None, None]
     dark = tape.chance(0.15)[:, None] & tape.chance(0.6, views)
     noisy = tape.chance(0.3) * tape.uniform(low=1 / 255, high=9 / 255)
@@ -95,7 +95,7 @@ def draw_optics(tape: Tape, sizes: Floats) -> Optics:
         coarse=np.minimum(coarse, _MAX_COARSE),
         blur=_draw_blur(tape, views),
         light=light,
-        shadow=tape.normal(views, 5, 5),
+        shadow=tape.uniform(views, 5, 5, low=-1.7, high=1.7),
         shadow_depth=dark * tape.uniform(views, low=0.2, high=0.9),
         shadow_edge=tape.log_uniform(3, 25, views),
         colour=_draw_colour(tape, relit),
