@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.backbone import PREDICTION_TOKENS
 from mixformer2_ros.model.teacher import MixViT
-from mixformer2_ros.training.config import ConfigError, TrainingConfig
+from mixformer2_ros.training.config import ConfigError, TrainingConfig, written_variant
 from mixformer2_ros.training.data.dataset import Batch
 from mixformer2_ros.training.distributed import own_rand
 from mixformer2_ros.training.passes import SharedTemplates, teacher_prediction
@@ -81,11 +81,21 @@ def build(
     """Build the stage; a teacher is not needed.
 
     Raises:
-        ConfigError: There are no weights to start from.
+        ConfigError: There are no weights to start from, or they are for other crops.
     """
     if start is None:
         raise ConfigError(
             "stage score_head trains the score of a network that finds boxes already: name its "
             "weights in the field start"
         )
-    return ScoreHeadStage(config, network_from_weights(start, "start"))
+    network = network_from_weights(start, "start")
+    wanted, given = (
+        (sizes.search_size, sizes.template_size)
+        for sizes in (written_variant(config), network.variant)
+    )
+    if wanted != given:
+        raise ConfigError(
+            f"stage score_head is to train on crops of {wanted} pixels, search and template, but "
+            f"the weights are for {given}: correct variant, search_size or template_size"
+        )
+    return ScoreHeadStage(config, network)

@@ -199,6 +199,12 @@ def test_a_crop_with_another_samples_templates_is_a_negative():
         ({"stage": "deep_to_shallow"}, _teacher, _student, "starts from a MixFormerV2"),
         ({"stage": "score_head"}, None, None, "name its weights in the field start"),
         (
+            {"stage": "score_head", "search_size": 128},
+            _student,
+            None,
+            r"crops of \(128, 48\) pixels, .* the weights are for \(96, 48\)",
+        ),
+        (
             {"stage": "deep_to_shallow", "shortening": ShorteningConfig(fading=(3,))},
             None,
             _student,
