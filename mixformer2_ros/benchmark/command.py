@@ -21,6 +21,7 @@ _MEASURES = {
     "tracker": ("mixformer2_ros.benchmark.trackers", "measure_trackers"),
     "node": ("mixformer2_ros.benchmark.node", "measure_node"),
     "soak": ("mixformer2_ros.benchmark.soak", "measure_soak"),
+    "tokens": ("mixformer2_ros.benchmark.tokens", "study"),
     "generator": ("mixformer2_ros.benchmark.generator", "measure_generator"),
 }
 _PARTS = ("speed", "targets", "busy", "start")
@@ -34,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     node = kinds.add_parser("node", help="the tracker node on images over DDS")
     soak = kinds.add_parser("soak", help="the node under everything that can happen to it")
     generator = kinds.add_parser("generator", help="training samples made on a device")
+    tokens = kinds.add_parser("tokens", help="a study: fewer patches of the search crop")
     report = kinds.add_parser("report", help="put measured tables into documents")
-    for kind in (engine, tracker, node, soak):
+    for kind in (engine, tracker, node, soak, tokens):
         kind.add_argument("--checkpoint", help="weights; default: those that ship")
-    for kind in (engine, tracker, node, soak, generator):
+    for kind in (engine, tracker, node, soak, generator, tokens):
         kind.add_argument("--model", choices=sorted(VARIANTS), default="small")
         kind.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
         kind.add_argument(
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="CPU threads of the network; all: one a core (default: 1 2 all)",
         )
         kind.add_argument("--frames", type=_count, default=200, help="measured of each, in turns")
-    for kind in (node, soak):
+    for kind in (node, soak, tokens):
         kind.add_argument("--threads", type=_threads, default=2, help="CPU threads of the network")
     for kind in (tracker, node, soak):
         kind.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
@@ -84,6 +86,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     generator.add_argument("--batches", type=_count, default=5, help="that are measured")
     generator.add_argument("--corpus", help="also take the material of this corpus")
+    tokens.add_argument(
+        "--dataset", type=Path, metavar="FOLDER", help="sequences; default: scenes alone"
+    )
     report.add_argument("--results", type=Path, default=Path("out/benchmark"), metavar="FOLDER")
     report.add_argument(
         "--measure",
