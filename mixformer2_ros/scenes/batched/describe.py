@@ -26,8 +26,10 @@ from mixformer2_ros.scenes.batched.surroundings import Surroundings, draw_surrou
 from mixformer2_ros.scenes.batched.tape import Tape
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 TEMPLATES = 2
+_SOFT = 2  # mip levels by which a shadow is coarser than what throws it
 
 
 def describe(
@@ -60,11 +62,14 @@ def describe(
     distractors = draw_distractors(tape, atlas, cast, views, target).without(plain)
     occluders = draw_occluders(tape, atlas, cast, views, target, covers)
     optics = draw_optics(tape, views.sizes).perfect(plain)
+    focus = tape.uniform()
+    near, far = (focus < mixture.defocused / 2), (focus > 1 - mixture.defocused / 2)
+    blur = (near & ~plain).astype(np.int64)
     painted = [
-        *_others("distractor", distractors),
+        *_others("distractor", distractors, blur),
         _shadow(tape, views, target, mixture.shadows),
-        _target(views, target),
-        *_others("occluder", occluders),
+        _target(views, target, blur),
+        *_others("occluder", occluders, blur),
     ]
     used, rows = used_objects(cast.objects, painted)
     parts = (slice(0, TEMPLATES), slice(TEMPLATES, TEMPLATES + sizes.shape[1]))
@@ -76,6 +81,7 @@ def describe(
             around,
             optics,
             atlas.pictures,
+            far & ~plain,
             sort_layers(painted, rows, part, atlas.sprites, cast.objects.sprites),
         )
         for part in parts
@@ -117,12 +123,12 @@ def _draw_views(
     )
 
 
-def _target(views: Views, target: Target) -> Painted:
+def _target(views: Views, target: Target, blur: Indices) -> Painted:
     there = (target.marks < 0) & ~views.absent
-    return Painted("target", 0, target.warps, there, np.ones((*there.shape, 4)))
+    return Painted("target", 0, target.warps, there, np.ones((*there.shape, 4)), blur)
 
 
-def _others(role: str, others: Others) -> list[Painted]:
+def _others(role: str, others: Others, blur: Indices) -> list[Painted]:
     return [
         Painted(
             role,
@@ -130,6 +136,7 @@ def _others(role: str, others: Others) -> list[Painted]:
             others.warps.at(np.s_[:, :, index]),
             others.there[:, :, index],
             np.ones((*others.there.shape[:2], 4)),
+            blur,
         )
         for index, number in enumerate(others.objects)
     ]
@@ -144,7 +151,7 @@ def _shadow(tape: Tape, views: Views, target: Target, share: float) -> Painted:
     there = (target.marks < 0) & ~views.absent & tape.chance(share)[:, None]
     weights = np.zeros((*there.shape, 4))
     weights[..., 3] = tape.uniform(1, low=0.25, high=0.6)
-    return Painted("shadow", 0, warps, there, weights)
+    return Painted("shadow", 0, warps, there, weights, np.full(len(there), _SOFT))
 
 
 def _crops(
@@ -154,14 +161,18 @@ def _crops(
     around: Surroundings,
     optics: Optics,
     pictures: Pictures,
+    defocused: NDArray[np.bool_],
     layers: Layers,
 ) -> Crops:
     warps = around.warps.at(np.s_[:, part])
+    levels = warps.level(pictures.levels[0].shape[-1], PICTURE_LEVELS)
+    # A picture that shows the target has the focus that it has.
+    levels = levels + (defocused[:, None] & ~around.marked[:, part])
     packed = warps.pack(pictures.half[around.pictures[:, part]])
     return Crops(
         side=int(views.sides[part.start]),
         pictures=around.pictures[:, part].ravel(),
-        picture_levels=warps.level(pictures.levels[0].shape[-1], PICTURE_LEVELS).ravel(),
+        picture_levels=np.minimum(levels, PICTURE_LEVELS - 1).ravel(),
         picture_warps=packed.reshape(-1, packed.shape[-1]),
         layers=layers,
         marked=around.marked[:, part].ravel(),

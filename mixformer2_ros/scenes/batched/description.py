@@ -30,6 +30,8 @@ class Mixture:
         shadows: Share of the samples whose target throws a shadow.
         retextured: Share of the objects that take their surface from a picture.
         same_templates: Share of the samples whose online template is still the initial one.
+        defocused: Share of the samples in which either the objects or what is behind them are out
+            of focus.
         plain: Share of the easy samples: one object on a background, seen by a perfect camera.
     """
 
@@ -41,6 +43,7 @@ class Mixture:
     shadows: float = 0.25
     retextured: float = 0.3
     same_templates: float = 0.35
+    defocused: float = 0.3
     plain: float = 0.0
 
 

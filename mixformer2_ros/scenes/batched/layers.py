@@ -19,7 +19,6 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 OBJECT_LEVELS = 4
-_SOFT = 2  # levels by which a shadow is coarser than what throws it
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class Painted:
         warps: (G, V) from the object's units to the crop.
         there: (G, V) bool, it is painted.
         weights: (G, V, 4) see `description.Layers`.
+        blur: (G,) mip levels by which it is coarser than it could be.
     """
 
     role: str
@@ -39,6 +39,7 @@ class Painted:
     warps: Warp
     there: NDArray[np.bool_]
     weights: Floats
+    blur: Indices
 
 
 def used_objects(objects: Objects, layers: Sequence[Painted]) -> tuple[Objects, Indices]:
@@ -77,9 +78,8 @@ def sort_layers(
         sample, view = np.nonzero(layer.there[:, part])
         warps = layer.warps.at((sample, view + part.start))
         number = sample * OBJECTS + layer.number
-        levels = warps.level(sprites.textures.shape[-1], OBJECT_LEVELS)
-        if layer.role == "shadow":
-            levels = np.minimum(levels + _SOFT, OBJECT_LEVELS - 1)
+        levels = warps.level(sprites.textures.shape[-1], OBJECT_LEVELS) + layer.blur[sample]
+        levels = np.minimum(levels, OBJECT_LEVELS - 1)
         order = np.argsort(levels, kind="stable")
         packed = warps.pack(sprites.half[drawn[number]])
         weights = layer.weights[sample, view + part.start]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,12 +25,17 @@ from mixformer2_ros.training.data.corpus import Clip
 from mixformer2_ros.training.data.dataset import DataConfig, Pools, clip_weight
 from mixformer2_ros.training.data.pairs import any_rectangle, usable_boxes
 
+_LOG = logging.getLogger(__name__)
+
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 # Side of the part of a frame that is kept around a target, in target sizes.
 _WINDOW = 9.0
 _NOISE_PICTURES = 0.1
+# A target larger than this, in units of its photograph, is shown more seldom: around it there is
+# little to see but the black beyond the edge.
+_FILLING, _SELDOM = 0.8, 0.3
 _RECTANGLES = 0.3
 # How often each kind of picture is a background.
 _SHARES = {"photos": 0.55, "painted": 0.35, "noise": 0.05, "frames": 0.05}
@@ -92,12 +98,21 @@ def build_atlas(
     names = [clip_weight(clip.name, config.video_weights) for clip in pools.clips]
     _add_clips(found, pools.clips, np.array(names), config.videos)
     _add_clips(found, pools.scenes, np.ones(len(pools.scenes)), config.scenes)
-    return Atlas(
+    atlas = Atlas(
         pack_sprites(objects, np.array(shares), device),
         pack_pictures(found.images, found.picture_weights(), device, picture_side),
         pack_tracks(found.tracks, np.array(found.weights)),
         make_noise(device),
     )
+    _LOG.info(
+        "%d objects, %d pictures and %d targets that they show: %.0f MB on %s",
+        len(objects),
+        len(found.images),
+        len(found.tracks),
+        atlas.bytes / 1e6,
+        device,
+    )
+    return atlas
 
 
 def _add_photos(found: _Collector, rng: np.random.Generator, pools: Pools, share: float) -> None:
@@ -112,7 +127,8 @@ def _add_photos(found: _Collector, rng: np.random.Generator, pools: Pools, share
         found.track([Mark(picture, box, bounds)], share * rectangles / len(pools.photos))
         for box in photo.boxes:
             marked = Mark(picture, _units(box, photo.image), bounds)
-            found.track([marked], share * (1 - _RECTANGLES) / labelled)
+            seldom = _SELDOM if np.sqrt(np.prod(marked.box[2:] - marked.box[:2])) > _FILLING else 1
+            found.track([marked], share * (1 - _RECTANGLES) * seldom / labelled)
 
 
 def _add_clips(found: _Collector, clips: Sequence[Clip], weights: Floats, share: float) -> None:

@@ -15,7 +15,17 @@ from mixformer2_ros.scenes.batched.render import Rendered, render  # noqa: E402
 from mixformer2_ros.scenes.batched.tape import Tape  # noqa: E402
 
 SIDE = 96
-BARE = Mixture(tracks=0, absent=0, twins=0, occluded=0, edges=0, shadows=0, retextured=0, plain=1.0)
+BARE = Mixture(
+    tracks=0,
+    absent=0,
+    twins=0,
+    occluded=0,
+    edges=0,
+    shadows=0,
+    retextured=0,
+    defocused=0,
+    plain=1,
+)
 
 
 def described(atlas, mixture: Mixture, samples: int, searches: int = 2) -> Description:
@@ -92,6 +102,18 @@ def test_shadows_darken_and_leave_the_box(make_atlas, white_on_black):
     lit, shaded = searches(atlas), searches(atlas, shadows=1.0)
     assert (shaded.images.float() - lit.images.float()).mean() < -1
     torch.testing.assert_close(shaded.boxes, lit.boxes)
+
+
+def test_either_objects_or_what_is_behind_them_are_out_of_focus(colourful):
+    def levels(defocused: float) -> tuple[float, float]:
+        crops = described(colourful, replace(BARE, plain=0.0, defocused=defocused), 60).searches
+        runs = crops.layers.runs
+        rows = np.array([run.rows.stop - run.rows.start for run in runs])
+        return crops.picture_levels.mean(), np.average([run.level for run in runs], weights=rows)
+
+    sharp, blurred = levels(0.0), levels(1.0)
+    assert blurred[0] > sharp[0] + 0.2
+    assert blurred[1] > sharp[1] + 0.2
 
 
 def test_marked_pictures_show_the_target_in_its_box(colourful):
