@@ -5,7 +5,8 @@
 A network a third as wide learns several times faster on a small machine. Afterwards every channel
 is repeated (Net2WiderNet, arXiv 1511.05641): what writes channels writes the copies, what reads
 channels reads their mean, and LayerNorm sees the same mean and variance. Position embeddings are
-repeated like all else, so they are those of the narrow width, not the wide one's.
+repeated like all else, so they are those of the narrow width, not the wide one's. The way back is
+exact, too, so that training goes on in the narrow network.
 """
 
 from __future__ import annotations
@@ -65,6 +66,52 @@ def widen(narrow: MixFormerV2, variant: Variant) -> MixFormerV2:
     _widen_linear(score.hidden, wide_score.hidden, copies)
     _widen_reader(score.logit, wide_score.logit, copies)
     return wide
+
+
+@torch.no_grad()
+def unwiden(wide: MixFormerV2, variant: Variant) -> MixFormerV2:
+    """Return the network of the narrow `variant` of which `widen` made `wide`.
+
+    Raises:
+        ValueError: `wide` does not compute what any network of that width does.
+    """
+    narrow = MixFormerV2(variant)
+    wanted, found = narrow.state_dict(), wide.state_dict()
+    copies = found[_TOKENS].shape[-1] // wanted[_TOKENS].shape[-1]
+    narrow.load_state_dict(
+        {name: _narrow(name, found[name], like.shape, copies) for name, like in wanted.items()}
+    )
+    again = widen(narrow, wide.variant).state_dict()
+    worst = max(float((again[name] - found[name]).abs().max()) for name in found)
+    if worst > _ROUNDING:
+        raise ValueError(
+            f"the network of {wide.variant.width} channels was not widened from one of "
+            f"{variant.width} (weights differ by up to {worst:.2g}): train at its own width"
+        )
+    return narrow
+
+
+_TOKENS = "backbone.reg_tokens"
+# Half-precision files keep three digits, and copies are rounded alike.
+_ROUNDING = 1e-2
+
+
+def _narrow(name: str, values: Tensor, shape: torch.Size, copies: int) -> Tensor:
+    """Undo the repetition of one parameter, by name; `shape` is that of the narrow one."""
+    if ".qkv." in name:
+        parts = values.chunk(3)
+        like = torch.Size([shape[0] // 3, *shape[1:]])
+        return torch.cat([_narrow(name.replace("qkv", ""), part, like, copies) for part in parts])
+    if ".fc1." in name:
+        values = values[: shape[0]]
+    elif ".fc2.weight" in name:
+        values = values[:, : shape[1]]
+    if values.ndim == 2 and values.shape[1] > shape[1]:
+        values = values.unflatten(1, (copies, shape[1])).sum(dim=1)
+    axis = values.ndim - 1 if values.ndim == 3 else 0
+    if values.shape[axis] > shape[axis]:
+        values = values.unflatten(axis, (copies, shape[axis])).mean(dim=axis)
+    return values
 
 
 def _reading(weight: Tensor, copies: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.variants import SMALL, Variant
 from mixformer2_ros.training.initialisation import initialise
-from mixformer2_ros.training.widen import narrowed, widen
+from mixformer2_ros.training.widen import narrowed, unwiden, widen
 
 WIDE = Variant(
     "wide", search_size=96, template_size=48, search_factor=4.0, depth=2, mlp_ratio=1,
@@ -31,6 +31,23 @@ def test_the_widened_network_computes_the_same(width: int, mlp_ratio: int):
     expected, found = narrow(template, online, search), wide(template, online, search)
     torch.testing.assert_close(found.edge_logits, expected.edge_logits, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.score, expected.score, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("width", "mlp_ratio"), [(32, 1), (32, 3), (48, 2), (96, 1)])
+def test_widening_is_undone_exactly(width: int, mlp_ratio: int):
+    variant = narrowed(WIDE, width, mlp_ratio)
+    narrow = MixFormerV2(variant)
+    initialise(narrow, 0)
+    restored = unwiden(widen(narrow, WIDE), variant).state_dict()
+    for name, values in narrow.state_dict().items():
+        torch.testing.assert_close(restored[name], values, atol=1e-5, rtol=0)
+
+
+def test_a_network_that_was_not_widened_is_refused():
+    wide = MixFormerV2(WIDE)
+    initialise(wide, 0)
+    with pytest.raises(ValueError, match="96 channels was not widened from one of 48"):
+        unwiden(wide, narrowed(WIDE, 48, 1))
 
 
 def test_widths_that_cannot_be_widened_are_refused():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ from mixformer2_ros.training.network import TrainingNetwork
 from mixformer2_ros.training.schedule import current
 from mixformer2_ros.training.stages.networks import network_from_weights
 from mixformer2_ros.training.stages.stage import Stage
-from mixformer2_ros.training.widen import widen
+from mixformer2_ros.training.widen import unwiden, widen
 
 
 class OneStage(Stage):
@@ -84,7 +85,10 @@ class OneStage(Stage):
 def build(
     config: TrainingConfig, start: Mapping[str, Tensor] | None, teacher: nn.Module | None
 ) -> OneStage:
-    """Build the stage; weights of a smaller network are grown, and a teacher is not needed.
+    """Build the stage; a teacher is not needed.
+
+    Weights of a smaller network are grown; those of a widened one are first taken back to the width
+    that is trained.
 
     Raises:
         ConfigError: The weights to begin with do not fit.
@@ -92,7 +96,7 @@ def build(
     variant = trained_variant(config)
     if start is None:
         model = MixFormerV2(variant)
-        initialise(model, config.seed)
+        initialise(model, config.seed, config.likeness)
     else:
         model = _begun(start, variant)
     return OneStage(config, model, written_variant(config))
@@ -103,6 +107,9 @@ def _begun(start: Mapping[str, Tensor], variant: Variant) -> MixFormerV2:
     if not isinstance(model, MixFormerV2):
         raise ConfigError("start: one-stage training begins with a MixFormerV2, not with a MixViT")
     try:
+        if model.variant.width > variant.width:
+            sizes = {name: getattr(variant, name) for name in ("width", "heads", "mlp_ratio")}
+            model = unwiden(model, replace(model.variant, **sizes))
         return grow(model, variant)
     except ValueError as error:
         raise ConfigError(
