@@ -8,14 +8,13 @@ Nothing here imports `rosbags` before it is needed, so that the command line can
 from __future__ import annotations
 
 import argparse
-import inspect
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from tqdm import tqdm
 from mixformer2_ros.annotations import read_numbers
 from mixformer2_ros.evaluation import datasets
 from mixformer2_ros.evaluation.extras import require
-from mixformer2_ros.evaluation.playback import TrackerLike
+from mixformer2_ros.evaluation.playback import Answer, Player, TrackerLike
 from mixformer2_ros.evaluation.results import SequenceResult
 from mixformer2_ros.ros.images import ImageError
 from mixformer2_ros.tracking.frame import Frame
@@ -100,7 +99,8 @@ def track_bag(
     """
     from mixformer2_ros.evaluation.bag_messages import BagError
 
-    rows, player = _Rows(), _Player(tracker)
+    rows, player = _Rows(), Player(tracker)
+    takes_frames = isinstance(tracker, Tracker)
     first: int | None = None
     with tqdm(total=bag.topics[topic][1], unit="frame", disable=None) as progress:
         for image in bag.images(topic):
@@ -113,7 +113,12 @@ def track_bag(
             seconds = (image.stamp_ns - first) / 1e9
             began = time.perf_counter()
             try:
-                answer = player.step(image.frame, given, seconds)
+                pixels = image.frame if takes_frames else _whole(image.frame)
+                if given is None:
+                    answer = player.update(pixels, seconds)
+                else:
+                    player.start(pixels, given, seconds)
+                    answer = Answer(given, math.nan, int(TargetState.TRACKING))
             except ImageError as error:
                 bag.count_unreadable(topic, str(error))
                 first = None if given is not None else first
@@ -124,49 +129,17 @@ def track_bag(
     return rows.run()
 
 
-class _Player:
-    """Gives images to a tracker and takes its answers, in whatever form it likes both."""
-
-    def __init__(self, tracker: TrackerLike) -> None:
-        self._tracker = tracker
-        self._takes_frames = isinstance(tracker, Tracker)
-        self._takes_stamp = "stamp" in inspect.signature(tracker.update).parameters
-
-    def step(self, frame: Frame, given: Box | None, seconds: float) -> _Answer:
-        """Start on the given box, or find the target."""
-        image: Any = frame
-        if not self._takes_frames:
-            image = frame.to_rgb(frame.region(0, 0, frame.width, frame.height))
-        extra = {"stamp": seconds} if self._takes_stamp else {}
-        if given is not None:
-            self._tracker.init(image, given.copy(), **extra)
-            return _Answer(given, math.nan, int(TargetState.TRACKING))
-        answer = self._tracker.update(image, **extra)
-        box = getattr(answer, "box", answer)
-        return _Answer(
-            np.full(4, np.nan) if box is None else np.asarray(box, np.float64),
-            float(getattr(answer, "score", math.nan)),
-            int(getattr(answer, "state", -1)),
-        )
-
-
-class _Answer(NamedTuple):
-    box: Box
-    score: float
-    state: int
-
-
 class _Rows:
     """Answers, image by image."""
 
     def __init__(self) -> None:
         self.images: list[tuple[int, str]] = []
-        self.answers: list[_Answer] = []
+        self.answers: list[Answer] = []
         self.times: list[float] = []
         self.truth: list[Box | None] = []
         self.frame_size = (0, 0)
 
-    def add(self, image: BagImage, answer: _Answer, seconds: float, truth: Box | None) -> None:
+    def add(self, image: BagImage, answer: Answer, seconds: float, truth: Box | None) -> None:
         self.images.append((image.stamp_ns, image.frame_id))
         self.answers.append(answer)
         self.times.append(seconds)
@@ -274,15 +247,15 @@ def read_bag_image(
     with BagReader(frame.parent) as bag:
         for image in bag.images(bag.image_topic(topic)):
             if image.stamp_ns == int(frame.name):
-                return _rgb(image.frame)
+                try:
+                    return _whole(image.frame)
+                except ImageError:
+                    return None
     return None
 
 
-def _rgb(frame: Frame) -> NDArray[np.uint8] | None:
-    try:
-        return frame.to_rgb(frame.region(0, 0, frame.width, frame.height))
-    except ImageError:
-        return None
+def _whole(frame: Frame) -> NDArray[np.uint8]:
+    return frame.to_rgb(frame.region(0, 0, frame.width, frame.height))
 
 
 def parse_start(text: str) -> Start:

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -39,6 +40,52 @@ class TrackerLike(Protocol):
         """Find the target in the next image."""
 
 
+class Answer(NamedTuple):
+    """What a tracker answered for one image; see `SequenceResult` for what is missing."""
+
+    box: NDArray[np.float64]
+    score: float
+    state: int
+
+
+class Player:
+    """Gives images to a tracker and takes its answers, in whatever form it likes both.
+
+    Args:
+        tracker: The tracker.
+    """
+
+    def __init__(self, tracker: TrackerLike) -> None:
+        self._tracker = tracker
+        self._takes_stamp = _takes_stamp(tracker.init) and _takes_stamp(tracker.update)
+
+    def start(self, image: Any, box: NDArray[np.float64], seconds: float) -> None:
+        """Start on a box, in an image of the given time."""
+        self._tracker.init(image, box.copy(), **self._extra(seconds))
+
+    def update(self, image: Any, seconds: float) -> Answer:
+        """Find the target in an image of the given time.
+
+        Raises:
+            ValueError: The tracker answered neither a box nor None.
+        """
+        answer = self._tracker.update(image, **self._extra(seconds))
+        unknown = np.full(4, np.nan)
+        if answer is None:
+            return Answer(unknown, math.nan, -1)
+        box = np.asarray(getattr(answer, "box", answer), np.float64).reshape(-1)
+        if box.shape != (4,):
+            raise ValueError(f"the tracker answered {answer!r}; give a box x, y, w, h or None")
+        return Answer(
+            box if np.isfinite(box).all() else unknown,
+            float(getattr(answer, "score", math.nan)),
+            int(getattr(answer, "state", -1)),
+        )
+
+    def _extra(self, seconds: float) -> dict[str, float]:
+        return {"stamp": seconds} if self._takes_stamp else {}
+
+
 class Playback:
     """One tracker on one sequence; frames may be left out, never repeated.
 
@@ -54,27 +101,26 @@ class Playback:
         self.states = np.full(len(sequence), -1, np.int8)
         self.times = np.full(len(sequence), np.nan)
         self.stamps = frame_times(sequence)
-        self._tracker = tracker
-        self._takes_stamp = _takes_stamp(tracker.init) and _takes_stamp(tracker.update)
+        self._player = Player(tracker)
         self._frame_size: tuple[int, int] | None = None
 
     def start(self, index: int) -> float:
         """Start the tracker on the true box of a frame; return the seconds it took."""
         box = self.sequence.truth[index]
         self.boxes[index] = box
-        image, extra = self._load(index)
+        image = self._load(index)
         begin = time.perf_counter()
-        self._tracker.init(image, box.copy(), **extra)
+        self._player.start(image, box, float(self.stamps[index]))
         self.times[index] = time.perf_counter() - begin
         return float(self.times[index])
 
     def update(self, index: int) -> float:
         """Give the tracker a frame; return the seconds it took."""
-        image, extra = self._load(index)
+        image = self._load(index)
         begin = time.perf_counter()
-        answer = self._tracker.update(image, **extra)
+        answer = self._player.update(image, float(self.stamps[index]))
         self.times[index] = time.perf_counter() - begin
-        self._note(index, answer)
+        self.boxes[index], self.scores[index], self.states[index] = answer
         return float(self.times[index])
 
     def result(self, **meta: Any) -> SequenceResult:
@@ -83,21 +129,10 @@ class Playback:
             self.boxes, self.scores, self.states, self.times, self._frame_size, meta
         )
 
-    def _load(self, index: int) -> tuple[NDArray[np.uint8], dict[str, float]]:
+    def _load(self, index: int) -> NDArray[np.uint8]:
         image = read_image(self.sequence, index)
         self._frame_size = image.shape[1], image.shape[0]
-        return image, {"stamp": float(self.stamps[index])} if self._takes_stamp else {}
-
-    def _note(self, index: int, answer: Any) -> None:
-        if answer is None:
-            return
-        box = np.asarray(getattr(answer, "box", answer), np.float64).reshape(-1)
-        if box.shape != (4,):
-            raise ValueError(f"the tracker answered {answer!r}; give a box x, y, w, h or None")
-        if np.isfinite(box).all():
-            self.boxes[index] = box
-        self.scores[index] = getattr(answer, "score", np.nan)
-        self.states[index] = getattr(answer, "state", -1)
+        return image
 
 
 def frame_times(sequence: Sequence) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -67,6 +67,7 @@ _STYLE = {
     "legend.frameon": False,
 }
 
+Item = TypeVar("Item")
 Curve = tuple[str, NDArray[np.float64], NDArray[np.float64]]
 """Label, x and y of a line; the n-th one has the colour of the n-th tracker."""
 
@@ -142,12 +143,9 @@ def reliability_curves(items: Sequence[Reliability | None]) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(4.6, 3.3)
         axes.plot([0, 1], [0, 1], color=_INK, linewidth=1, linestyle=(0, (2, 3)), alpha=0.6)
-        for i, item in enumerate(items):
-            if item is None:
-                continue
+        for item, colour in _coloured(items):
             used = item.count > 0
             size = 12 + 90 * item.count[used] / item.count.sum()
-            colour = tracker_colour(i)
             axes.plot(item.confidence[used], item.accuracy[used], color=colour, linewidth=2)
             axes.scatter(
                 item.confidence[used], item.accuracy[used], s=size, color=colour, clip_on=False
@@ -167,11 +165,8 @@ def latency(lines: Sequence[Curve | None]) -> str:
     """
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(4.6, 3.3)
-        for i, line in enumerate(lines):
-            if line is not None:
-                label, x, y = line
-                colour = tracker_colour(i)
-                axes.plot(x, y, label=label, color=colour, linewidth=2, marker="o", clip_on=False)
+        for (label, x, y), colour in _coloured(lines):
+            axes.plot(x, y, label=label, color=colour, linewidth=2, marker="o", clip_on=False)
         axes.set(ylim=(0, 1), xlabel="latency, ms", ylabel="success AUC")
         axes.set_xlim(left=0)
         axes.legend(loc="best")
@@ -189,10 +184,8 @@ def precision_recall(items: Sequence[PrecisionRecall | None]) -> str:
     """
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(4.6, 3.3)
-        for i, item in enumerate(items):
-            if item is None:
-                continue
-            colour, best = tracker_colour(i), item.best
+        for item, colour in _coloured(items):
+            best = item.best
             axes.plot(item.recall, item.precision, color=colour, linewidth=2)
             axes.scatter(item.recall[best], item.precision[best], s=40, color=colour)
             right, high = item.recall[best] > 0.5, item.precision[best] > 0.5
@@ -258,6 +251,13 @@ def timeline(
 def tracker_colour(index: int) -> str:
     """Return the place-holder of the n-th tracker's colour; they repeat after eight."""
     return _TRACKERS[index % TRACKER_COLOURS]
+
+
+def _coloured(items: Sequence[Item | None]) -> Iterator[tuple[Item, str]]:
+    """Yield the trackers' items that there are, each with its tracker's colour."""
+    for index, item in enumerate(items):
+        if item is not None:
+            yield item, tracker_colour(index)
 
 
 def _state_strip(axes: Axes, states: NDArray[np.int8], frames: NDArray[np.intp]) -> None:
