@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mixformer2_ros.inference.graph import memory_names
+from mixformer2_ros.inference.graph_interface import memory_names
 from mixformer2_ros.model.variants import Variant
 
 _HALF, _SINGLE = TensorProto.FLOAT16, TensorProto.FLOAT

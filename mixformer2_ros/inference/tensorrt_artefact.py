@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,14 @@ import onnx
 import tensorrt as trt
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference.artefact import LOCATE_GRAPH, TEMPLATE_GRAPH
+from mixformer2_ros.inference.artefact import LOCATE_GRAPH, TEMPLATE_GRAPH, Recipe
 from mixformer2_ros.inference.cache import cache_folder
 from mixformer2_ros.inference.cuda_driver import Cuda
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.inference.graph_interface import CROP_INPUT, TEMPLATE_INPUTS
 from mixformer2_ros.inference.tensorrt_build import Graphs, build_plans
 from mixformer2_ros.inference.tensorrt_engine import TensorRtEngine, runtime_name
-from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.model.variants import Variant, get_variant
 
 # By how much an edge may move, as a fraction of the search crop: several times what rounding does.
 # What some releases of TensorRT 10 make of vision transformers in float16 is far outside.
@@ -32,25 +32,16 @@ _LOG = logging.getLogger(__name__)
 
 
 def write_plans(
-    folder: Path,
-    variant: Variant,
-    state: Mapping[str, NDArray],
-    precision: str,
-    batch: int,
-    cuda: Cuda,
-    quantised: Graphs | None = None,
-    progress: Progress = _LOG.info,
+    folder: Path, recipe: Recipe, graphs: Graphs, exact: Graphs, cuda: Cuda, progress: Progress
 ) -> None:
     """Build both plans and write them, if what they say is what float32 says.
 
     Args:
         folder: Where to.
-        variant: Sizes of the network.
-        state: Its weights.
-        precision: "fp32", "fp16" or "int8".
-        batch: Most targets at once.
+        recipe: Of the artefact.
+        graphs: In float32, or quantised for "int8".
+        exact: In float32.
         cuda: The GPU.
-        quantised: The graphs for "int8".
         progress: Is told what is going on.
 
     Raises:
@@ -60,16 +51,11 @@ def write_plans(
         "TensorRT builds the network for this GPU, which takes minutes on a Jetson; the result is "
         "kept (mixformer2 export makes it ahead)"
     )
-    # TensorRT optimises fixed shapes best.
-    exact = Graphs.of(variant, state, batch=1 if batch == 1 else None)
-    if precision == "int8" and quantised is None:
-        raise ModelError("precision 'int8' needs calibrated ranges: use fp16, or calibrate")
-    graphs = quantised if precision == "int8" and quantised is not None else exact
+    variant, precision, batch = get_variant(recipe.variant), recipe.precision, recipe.batch
     place = "".join(c if c.isalnum() else "_" for c in runtime_name(cuda))
+    timing_cache = cache_folder() / f"tensorrt_timing_{place}"
     cuda.enter()
-    plans = build_plans(
-        graphs, variant, precision, batch, cache_folder() / f"tensorrt_timing_{place}", progress
-    )
+    plans = build_plans(graphs, variant, precision, batch, timing_cache, progress)
     progress("comparing with float32 on the processor")
     check(TensorRtEngine(variant, plans, cuda, precision, batch), exact, TOLERANCE[precision])
     for name, plan in zip((TEMPLATE_GRAPH, LOCATE_GRAPH), plans, strict=True):

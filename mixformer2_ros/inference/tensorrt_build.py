@@ -10,17 +10,16 @@ its module, not derived from its number; only what its parser reads is (`tensorr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import onnx
 import tensorrt as trt
-from numpy.typing import NDArray
 
-from mixformer2_ros.inference import graph
 from mixformer2_ros.inference.engine import ModelError
+from mixformer2_ros.inference.graph_interface import memory_names
 from mixformer2_ros.inference.half_graph import to_half
 from mixformer2_ros.inference.tensorrt_engine import Log
 from mixformer2_ros.inference.tensorrt_graph import float_nodes, for_tensorrt
@@ -37,20 +36,6 @@ class Graphs:
 
     template: onnx.ModelProto
     locate: onnx.ModelProto
-
-    @classmethod
-    def of(cls, variant: Variant, state: Mapping[str, NDArray], batch: int | None = None) -> Graphs:
-        """Write them from weights.
-
-        Args:
-            variant: Sizes of the network.
-            state: Its weights.
-            batch: As in `graph.template_graph`.
-        """
-        return cls(
-            graph.template_graph(variant, state, batch=batch),
-            graph.locate_graph(variant, state, batch=batch),
-        )
 
 
 def build_plans(
@@ -166,7 +151,7 @@ def _store_memory_in_half(network: Any, variant: Variant) -> None:
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     for tensor in (*inputs, *outputs):
-        if tensor.name in graph.memory_names(variant):
+        if tensor.name in memory_names(variant):
             tensor.dtype = trt.float16
 
 

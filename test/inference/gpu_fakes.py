@@ -161,6 +161,7 @@ _TYPES = {
     TensorProto.FLOAT: _DataType.FLOAT,
     TensorProto.FLOAT16: _DataType.HALF,
     TensorProto.UINT8: _DataType.UINT8,
+    TensorProto.INT8: _DataType.INT8,
     TensorProto.INT64: _DataType.INT64,
 }
 _ARRAYS = {

@@ -25,12 +25,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import gpu_fakes  # noqa: E402
 
 from mixformer2_ros.inference import Locations, ModelError, cuda_driver, graph  # noqa: E402
+from mixformer2_ros.inference.artefact import Artefact, Recipe  # noqa: E402
 from mixformer2_ros.inference.cuda_driver import Cuda  # noqa: E402
 from mixformer2_ros.model.state import expected_shapes  # noqa: E402
-from mixformer2_ros.model.variants import Variant  # noqa: E402
+from mixformer2_ros.model.variants import VARIANTS, Variant  # noqa: E402
 
 TINY = Variant(
-    "small",
+    "tiny",
     search_size=64,
     template_size=32,
     search_factor=4.5,
@@ -54,6 +55,7 @@ def machine(monkeypatch, tmp_path):
         trt = gpu_fakes.tensorrt(version, driver, wrong)
         monkeypatch.setenv("MIXFORMER2_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(cuda_driver, "load_driver", lambda: driver)
+        monkeypatch.setitem(VARIANTS, "tiny", TINY)
         monkeypatch.setitem(sys.modules, "tensorrt", trt)
         for name in MODULES:
             monkeypatch.delitem(sys.modules, f"mixformer2_ros.inference.{name}", raising=False)
@@ -75,16 +77,25 @@ def state(rule_weights):
 
 
 def make(machine: SimpleNamespace, state, folder: Path, precision: str = "fp16", batch: int = 1):
-    machine.artefact.write_plans(folder, TINY, state, precision, batch, machine.cuda)
+    build(machine, state, folder, precision, batch)
     return load(machine, folder, precision, batch)
 
 
-def load(machine: SimpleNamespace, folder: Path, precision: str = "fp16", batch: int = 1):
-    recipe = SimpleNamespace(precision=precision, batch=batch)
-    artefact = SimpleNamespace(
-        variant=TINY, recipe=recipe, graph=lambda name: folder / f"{name}.plan"
+def build(machine: SimpleNamespace, state, folder: Path, precision: str = "fp16", batch: int = 1):
+    fixed = 1 if batch == 1 else None
+    graphs = machine.build.Graphs(
+        graph.template_graph(TINY, state, batch=fixed), graph.locate_graph(TINY, state, batch=fixed)
     )
-    return machine.engine.open_engine(artefact)
+    recipe = recipe_for(precision, batch)
+    machine.artefact.write_plans(folder, recipe, graphs, graphs, machine.cuda, lambda step: None)
+
+
+def load(machine: SimpleNamespace, folder: Path, precision: str = "fp16", batch: int = 1):
+    return machine.engine.open_engine(Artefact(folder, recipe_for(precision, batch)))
+
+
+def recipe_for(precision: str, batch: int) -> Recipe:
+    return Recipe("tiny", "", "tensorrt", precision, batch, runtime="")
 
 
 def exact(state, crops):
@@ -121,7 +132,7 @@ def test_weights_become_boxes_on_every_release(
     assert (found.boxes.dtype, found.edges.dtype) == (np.float64, np.float32)
     release = ".".join(version.split(".")[:2])
     kind = {"fp32": "float32", "fp16": "float16"}[precision]
-    assert engine.description == f"MixFormerV2-S, TensorRT {release} on Orin, {kind}"
+    assert engine.description == f"MixFormerV2-T, TensorRT {release} on Orin, {kind}"
 
 
 @all_releases
@@ -252,7 +263,7 @@ def test_a_plan_that_says_something_else_is_not_kept(machine, state, tmp_path):
 def test_the_comparison_needs_no_onnxruntime(machine, state, tmp_path, monkeypatch):
     here = machine()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    here.artefact.write_plans(tmp_path, TINY, state, "fp32", 1, here.cuda)
+    build(here, state, tmp_path, "fp32")
     assert sorted(path.name for path in tmp_path.glob("*.plan")) == [
         "encode_templates.plan",
         "locate.plan",
@@ -276,8 +287,3 @@ def test_a_plan_is_tied_to_the_gpu_and_the_release(machine, state, tmp_path):
     other = machine("10.7.0")
     with pytest.raises(ModelError, match=r"10\.7\.0 does not take the plan: plan of version 10\.3"):
         load(other, tmp_path)
-
-
-def test_int8_without_ranges_says_so(machine, state, tmp_path):
-    with pytest.raises(ModelError, match="needs calibrated ranges: use fp16, or calibrate"):
-        make(machine(), state, tmp_path, "int8")
