@@ -19,7 +19,9 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _CANDIDATES = 4
-_APART = 0.35
+# Least gap between the target's box and the middle of a distractor, in sizes of the distractor: it
+# lies behind a painted target, but before one that a picture shows.
+_APART, _WELL_APART = 0.35, 0.9
 _MAX_TILT = 0.3
 
 
@@ -129,7 +131,8 @@ def draw_distractors(tape: Tape, atlas: Atlas, cast: Cast, views: Views, target:
     middle = (target.boxes[..., :2] + target.boxes[..., 2:])[..., None, None, :] / 2
     half = (target.boxes[..., 2:] - target.boxes[..., :2])[..., None, None, :] / 2
     gap = np.abs(centres - middle) - half
-    apart = np.maximum(gap[..., 0], gap[..., 1]) > _APART * sizes[..., None]
+    least = np.where(target.marks >= 0, _WELL_APART, _APART)[..., None] * sizes
+    apart = np.maximum(gap[..., 0], gap[..., 1]) > least[..., None]
     away = distance(centres, side / 2)
     expected = distance(middle, side / 2) + views.sizes[..., None, None] / 2
     identical = cast.identical[:, None, objects]
