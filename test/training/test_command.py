@@ -145,6 +145,26 @@ def test_the_recipe_as_json_trains_the_same(tmp_path, monkeypatch):
     assert _run(tmp_path / "all.json", "--out", tmp_path / "out", "--steps", 1) == 0
 
 
+@pytest.mark.parametrize("recipe", ["small_gpu", "base_gpu"])
+def test_the_recipes_for_gpus_end_with_parts_that_are_not_too_large(tmp_path, recipe: str):
+    """Everything but the sizes is as on a GPU; the generator renders on the CPU here."""
+    pytest.importorskip("yaml")
+    assert _run(recipe, "--json", tmp_path / "whole.json") == 0
+    values = json.loads((tmp_path / "whole.json").read_text())
+    values |= {"depth": 2, "width": 64, "mlp_ratio": 1, "groups": 2, "validation_samples": 1}
+    values |= {"search_size": 96, "template_size": 48}
+    values["data"] |= {"sprites": 4, "backgrounds": 2, "scene_clips": 2}
+    (tmp_path / "tiny.json").write_text(json.dumps(values))
+    out = tmp_path / "out"
+    assert _run(tmp_path / "tiny.json", "--out", out, "--steps", 3, "--parts", 16) == 0
+    parts = sorted(out.glob("weights.safetensors.*.0*"))
+    assert [path.stat().st_size for path in parts][:-1] == [16_000_000] * (len(parts) - 1)
+    assert main(["train", "--join", str(out)]) == 0
+    assert "score_scale" in (out / "log.jsonl").read_text().splitlines()[-1]
+    weights = read_checkpoint(out / "weights.safetensors")
+    assert weights["backbone.patch_embed.proj.weight"].shape == (768, 3, 16, 16)
+
+
 def test_yaml_without_its_reader_is_an_error_with_the_cure(tmp_path, monkeypatch, capsys):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("seed: 1\n")

@@ -40,7 +40,7 @@ def test_weights_of_a_smaller_network_are_grown():
 
 
 def test_weights_of_a_larger_network_are_refused():
-    with pytest.raises(ConfigError, match="start: cannot grow .*depth 3 to depth 2: it shrinks"):
+    with pytest.raises(ConfigError, match=r"start: cannot grow .*depth 3 to depth 2: it shrinks"):
         build_stage(SHALLOW, _trained(DEEP).state_dict())
 
 
