@@ -118,6 +118,8 @@ class TrainingConfig:
         start: Weights to begin with: a file, or the name of an earlier stage of the chain.
         teacher: Weights to learn from, likewise.
         seed: Decides initial weights and all samples.
+        likeness: How much attention follows the likeness of patches in a network that begins from
+            scratch, 0 or more. Little of it leaves tokens free to look anywhere at first.
         epochs: Length of the training where neither minutes nor steps are asked for, in
             rounds of `epoch_samples` search crops.
         epoch_samples: See there.
@@ -154,6 +156,7 @@ class TrainingConfig:
     start: str | None = None
     teacher: str | None = None
     seed: int = 0
+    likeness: float = 1.0
     epochs: float = 500.0
     epoch_samples: int = 60_000
     groups: int = 256

@@ -24,22 +24,22 @@ from mixformer2_ros.model.teacher import MixViT
 from mixformer2_ros.training.parts import box_layers, score_layers
 
 _PATCH_RMS = 2.2
-_SHARPNESS = 1.0
 _RESIDUAL = 0.8
 _MARK_RMS = 1.0
 _TEMPLATE_BIAS = 3.0
 
 
-def initialise(model: MixFormerV2, seed: int) -> None:
+def initialise(model: MixFormerV2, seed: int, likeness: float = 1.0) -> None:
     """Set all weights of a network, in place.
 
     Args:
         model: Any variant.
         seed: The same seed gives the same weights.
+        likeness: Norm of the orthogonal projections; attention follows likeness by its square.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        _initialise_mixer(model.backbone, generator)
+        _initialise_mixer(model.backbone, generator, likeness)
         for tokens in (model.backbone.reg_tokens, model.backbone.pos_embed_reg):
             tokens.copy_(0.5 * torch.randn(tokens.shape, generator=generator))
         for head in (model.box_head, model.score_head):
@@ -52,27 +52,28 @@ def initialise(model: MixFormerV2, seed: int) -> None:
 
 
 @torch.no_grad()
-def initialise_teacher(model: MixViT, seed: int) -> None:
+def initialise_teacher(model: MixViT, seed: int, likeness: float = 1.0) -> None:
     """Set the weights of a teacher's backbone, in place; its heads stay as they are.
 
     Args:
         model: Any variant.
         seed: The same seed gives the same weights.
+        likeness: See `initialise`.
     """
-    _initialise_mixer(model.backbone, torch.Generator().manual_seed(seed))
+    _initialise_mixer(model.backbone, torch.Generator().manual_seed(seed), likeness)
 
 
-def _initialise_mixer(backbone: TokenMixer, generator: torch.Generator) -> None:
+def _initialise_mixer(backbone: TokenMixer, generator: torch.Generator, likeness: float) -> None:
     """Set the patch embedding, the templates' position embeddings and the blocks, in place."""
     _initialise_patches(backbone.patch_embed.proj, generator)
     template_mark = _mark_templates(backbone.pos_embed_t, generator)
     for block in backbone.layers():
         attention = block.attn
         width = attention.proj.in_features
-        likeness = _SHARPNESS * _orthogonal(width, width, generator)
+        shared = likeness * _orthogonal(width, width, generator)
         noise = 0.005 * torch.randn(2, width, width, generator=generator)
         value = _RESIDUAL * _orthogonal(width, width, generator)
-        attention.qkv.weight.copy_(torch.cat([likeness + noise[0], likeness + noise[1], value]))
+        attention.qkv.weight.copy_(torch.cat([shared + noise[0], shared + noise[1], value]))
         attention.proj.weight.copy_(_RESIDUAL * _orthogonal(width, width, generator))
         hidden, out = block.mlp.fc1, block.mlp.fc2
         hidden.weight.copy_(_orthogonal(hidden.out_features, hidden.in_features, generator))
