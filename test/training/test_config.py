@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
+import typing
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name: str):
     (tmp_path / name).write_text("{a: [")
     with pytest.raises(ConfigError, match=rf"{name} cannot be read"):
         read_config(tmp_path / name)
+
+
+def _configurations(kind: type) -> list[type]:
+    own = typing.get_type_hints(kind).values()
+    below = [_configurations(hint) for hint in own if dataclasses.is_dataclass(hint)]
+    return [kind, *(part for parts in below for part in parts)]
+
+
+@pytest.mark.parametrize("kind", _configurations(TrainingConfig), ids=lambda kind: kind.__name__)
+def test_every_field_is_documented(kind: type):
+    documented = inspect.getdoc(kind).partition("Attributes:")[2]
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if f"\n    {field.name}: " not in documented
+    ]
+    assert not missing

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import io
 import json
 import sys
 import types
@@ -64,3 +65,21 @@ def test_events_go_to_tensorboard_where_there_is_one(tmp_path, monkeypatch):
     progress.tell({"step": 8, "set": "videos", "iou": 0.5})
     progress.close()
     assert seen == [(str(tmp_path / "events"), 7), ("videos/iou", 0.5, 8), "closed"]
+
+
+def test_a_terminal_gets_a_bar(tmp_path, monkeypatch):
+    pytest.importorskip("tqdm")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    progress = Progress(tmp_path, 0, "teacher")
+    progress.show(0.25, {"step": 10, "loss": 1.5})
+    progress.tell({"step": 10, "set": "videos"})
+    progress.close()
+    assert "teacher" in terminal.getvalue()
+    assert "25.0%" in terminal.getvalue()
+    assert "step=10 set=videos" in terminal.getvalue()
