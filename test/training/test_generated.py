@@ -24,15 +24,6 @@ EXACT = Jitter(near_share=1.0, near_centre=0.0, near_scale=0.0)
 TINY = replace(SMALL, search_size=96, template_size=48)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Several threads only wait for one another on a machine that has other work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def pools() -> Pools:
     """Red objects; a photograph and two videos that show a yellow rectangle on grey noise."""
     rng = np.random.default_rng(0)
