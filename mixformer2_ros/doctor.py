@@ -135,6 +135,13 @@ def check_engines() -> Iterator[Finding]:
         yield Finding(Level.MISSING, f"no engine can run the networks: {cure}")
 
 
+def check_gpu() -> Iterator[Finding]:
+    """NVIDIA's GPUs and what runs on them."""
+    from mixformer2_ros import doctor_gpu
+
+    yield from doctor_gpu.check_gpu()
+
+
 def _version_of(package: str) -> str:
     try:
         return version(package)
@@ -280,6 +287,7 @@ CHECKS: dict[str, Check] = {
     "Python": check_python,
     "Processor": check_processor,
     "Engines": check_engines,
+    "NVIDIA GPU": check_gpu,
     "Default weights": check_weights,
     "ROS 2": check_ros,
     "cv_bridge": check_cv_bridge,
