@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mixformer2_ros.doctor import CPU_FEATURES, cpu_flags
+from mixformer2_ros.inference.cache import CACHE_VARIABLE
 
 _RUNTIMES = ("openvino", "onnxruntime", "torch", "numpy")
 _POWERCAP = Path("/sys/class/powercap")
@@ -47,15 +48,15 @@ def describe() -> dict[str, str]:
 @contextmanager
 def empty_cache() -> Iterator[Path]:
     """Give processes that are started meanwhile a cache of their own, empty at first."""
-    before = os.environ.get("XDG_CACHE_HOME")
+    before = os.environ.get(CACHE_VARIABLE)
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CACHE_HOME"] = folder
+        os.environ[CACHE_VARIABLE] = folder
         try:
             yield Path(folder)
         finally:
-            del os.environ["XDG_CACHE_HOME"]
+            del os.environ[CACHE_VARIABLE]
             if before is not None:
-                os.environ["XDG_CACHE_HOME"] = before
+                os.environ[CACHE_VARIABLE] = before
 
 
 def resident_memory(process: int | str = "self", peak: bool = False) -> int:

@@ -40,10 +40,11 @@ def measure_node(args: argparse.Namespace) -> list[Table]:
         first = rig.start(shots)
         rig.stop()
         again = rig.start(shots)
+        at_start = rig.memory(peak=True)
         _track(rig, shots, args.frames + _WARM_UP)
         entries = rig.entries()[_WARM_UP:][: args.frames]
         calls = _call(rig, shots)
-        peak, now = rig.memory(peak=True), rig.memory()
+        at_end = rig.memory(peak=True)
     width, height = args.size
     times = {
         "network": [entry.inference for entry in entries],
@@ -59,21 +60,21 @@ def measure_node(args: argparse.Namespace) -> list[Table]:
     conditions = f"{width}x{height} {args.encoding} at {args.rate:g} Hz over DDS"
     return [
         Table(
-            f"node-{args.model}",
+            f"node-{width}x{height}",
             f"Node, {conditions}, {len(entries)} frames, {args.threads} threads, backend "
             f"{args.backend}, precision {args.precision}",
             ("what", "median, ms", "p99, ms", "longest, ms", "p99 over median"),
             rows,
         ),
         Table(
-            f"node-start-{args.model}",
+            f"node-start-{width}x{height}",
             "Start of the node's process to its first published box, and its memory",
             ("what", "value"),
             [
                 ("first start, s", first),
                 ("later start, s", again),
-                ("most memory, MB", peak >> 20),
-                ("memory while tracking, MB", now >> 20),
+                ("most memory until the first box, MB", at_start >> 20),
+                ("most memory in the end, with the images of history_megabytes, MB", at_end >> 20),
             ],
         ),
     ]

@@ -39,14 +39,14 @@ class Table:
         """Return the table with its title and its notes.
 
         Args:
-            only: Leave out rows whose first cell does not contain this.
+            only: Leave out notes, and rows whose first cell does not contain this.
         """
         lines = [f"**{self.title}**", "", f"| {' | '.join(self.columns)} |"]
         lines.append("|---" * len(self.columns) + "|")
         rows = [list(map(shown, row)) for row in self.rows]
         lines += [f"| {' | '.join(row)} |" for row in rows if only in row[0]]
         remarks = [*self.notes, *(f"Limit broken: {text}" for text in self.failures)]
-        if remarks:
+        if remarks and not only:
             lines += ["", *(f"- {text}" for text in remarks)]
         return "\n".join(lines)
 

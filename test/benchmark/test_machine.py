@@ -55,11 +55,11 @@ def test_memory_of_a_process_that_is_not_there_is_unknown():
 
 
 def test_caches_are_empty_and_come_back(monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", "/own")
+    monkeypatch.setenv("MIXFORMER2_CACHE", "/own")
     with machine.empty_cache() as folder:
-        assert os.environ["XDG_CACHE_HOME"] == str(folder)
+        assert os.environ["MIXFORMER2_CACHE"] == str(folder)
         assert list(folder.iterdir()) == []
-    assert os.environ["XDG_CACHE_HOME"] == "/own"
+    assert os.environ["MIXFORMER2_CACHE"] == "/own"
     assert not folder.exists()
 
 

@@ -47,6 +47,7 @@ def test_rows_can_be_chosen():
     text = TABLE.markdown(only="2 threads")
     assert "| b, 2 threads" in text
     assert "1 thread |" not in text
+    assert "it rained" not in text
 
 
 def test_a_report_is_read_back_as_it_was_written(tmp_path):
