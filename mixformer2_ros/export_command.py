@@ -12,10 +12,10 @@ from pathlib import Path
 from mixformer2_ros.inference import ModelError, cache, export
 from mixformer2_ros.inference.artefact import METADATA, Artefact, Recipe
 from mixformer2_ros.inference.loading import (
+    choose_backend,
     exact_precision,
     find_weights,
     load_engine,
-    pick_backend,
 )
 from mixformer2_ros.model.variants import VARIANTS
 
@@ -56,12 +56,16 @@ def run(args: argparse.Namespace) -> int:
         raise ModelError(f"--batch is {args.batch}: give 1 or more, or leave it out")
     if args.batch and args.out is None:
         raise ModelError("--batch needs --out: what is in the cache is for any number of targets")
-    backend = args.backend
+    backend, device = args.backend, "auto"
     if backend == "auto":
-        backend, _, _ = pick_backend(args.precision, among=tuple(export.EXPORTS))
+        backend, device, _ = choose_backend("auto", args.precision, tuple(export.EXPORTS))
     checkpoint = find_weights(args.model, args.checkpoint)
     recipe = export.make_recipe(
-        args.model, checkpoint, backend, exact_precision(backend, args.precision), args.batch
+        args.model,
+        checkpoint,
+        backend,
+        exact_precision(backend, args.precision, device),
+        args.batch,
     )
     progress = _Progress()
     artefact = _make(recipe, checkpoint, args.out, progress)

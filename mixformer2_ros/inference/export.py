@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference import cache
+from mixformer2_ros.inference import cache, processor
 from mixformer2_ros.inference.artefact import (
     LOCATE_GRAPH,
     TEMPLATE_GRAPH,
@@ -36,12 +36,17 @@ Progress = Callable[[str], None]
 # Runtimes that start from an artefact, and the precisions there are for each.
 EXPORTS = {
     "openvino": ("fp32", "bf16"),
-    "onnxruntime": ("fp32",),
+    "onnxruntime": ("fp32", "fp16"),
+    "tensorrt": ("fp32", "fp16"),
 }
 
 
 def runtime_version(backend: str) -> str:
-    """Version of an installed runtime."""
+    """Version of an installed runtime; with TensorRT, and the GPU, to which its plans are tied."""
+    if backend == "tensorrt":
+        from mixformer2_ros.inference.tensorrt_engine import find_gpu, runtime_name
+
+        return runtime_name(find_gpu())
     return str(import_module(backend).__version__)
 
 
@@ -55,7 +60,7 @@ def make_recipe(
         checkpoint: File of its weights.
         backend: One of `EXPORTS`; must be installed.
         precision: One of the backend's.
-        batch: Targets in one forward; 0 for any number.
+        batch: Targets in one forward; 0 for any number, with TensorRT for one.
 
     Raises:
         ModelError: The backend has no such precision.
@@ -71,7 +76,8 @@ def make_recipe(
         checkpoint_sha256=file_sha256(checkpoint),
         backend=backend,
         precision=precision,
-        batch=batch,
+        # TensorRT must know the number, and is fastest for one.
+        batch=batch or int(backend == "tensorrt"),
         runtime=runtime_version(backend),
     )
 
@@ -135,8 +141,12 @@ def build(folder: Path, recipe: Recipe, checkpoint: Path, progress: Progress) ->
     from mixformer2_ros.inference.graph_files import WEIGHTS, save_graphs
 
     progress("writing the graphs")
-    save_graphs(folder, _models(variant, state, recipe))
-    del state
+    exact = models = _models(variant, state, recipe)
+    if recipe.backend == "tensorrt":
+        _build_plans(folder, recipe, models, exact, progress)
+    else:
+        save_graphs(folder, models)
+    del models, exact, state
     if recipe.backend == "openvino":
         from mixformer2_ros.inference.openvino_files import convert
 
@@ -155,10 +165,34 @@ def _models(
     from mixformer2_ros.inference import graph
 
     batch = recipe.batch or None
-    return {
+    if recipe.backend == "tensorrt" and recipe.batch > 1:
+        batch = None  # its plans take any number up to that
+    models = {
         TEMPLATE_GRAPH: graph.template_graph(variant, state, batch=batch),
         LOCATE_GRAPH: graph.locate_graph(variant, state, batch=batch),
     }
+    if recipe.backend == "onnxruntime" and recipe.precision == "fp16":
+        from mixformer2_ros.inference.half_graph import to_half
+
+        return {name: to_half(model, variant) for name, model in models.items()}
+    return models
+
+
+def _build_plans(
+    folder: Path,
+    recipe: Recipe,
+    models: dict[str, onnx.ModelProto],
+    exact: dict[str, onnx.ModelProto],
+    progress: Progress,
+) -> None:
+    from mixformer2_ros.inference.tensorrt_artefact import write_plans
+    from mixformer2_ros.inference.tensorrt_build import Graphs
+    from mixformer2_ros.inference.tensorrt_engine import find_gpu
+
+    graphs, reference = (
+        Graphs(part[TEMPLATE_GRAPH], part[LOCATE_GRAPH]) for part in (models, exact)
+    )
+    write_plans(folder, recipe, graphs, reference, find_gpu(), progress)
 
 
 def _versions() -> dict[str, str]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from mixformer2_ros.inference import export, processor
 from mixformer2_ros.inference.artefact import Artefact, check_recipe, is_artefact, open_artefact
+from mixformer2_ros.inference.cuda_driver import count_gpus
 from mixformer2_ros.inference.engine import Engine, ModelError
 from mixformer2_ros.inference.weights import describe_weights, find_default_weights
 from mixformer2_ros.model.state import CheckpointError
@@ -38,15 +38,24 @@ class _Backend:
         extra: Name of the optional requirement that brings them.
         precisions: On a processor, beside "auto".
         load: Makes the engine; imports the modules.
+        gpu_precisions: On a CUDA GPU, what "auto" stands for first.
     """
 
     modules: tuple[str, ...]
     extra: str
     precisions: tuple[str, ...]
     load: Callable[[_Request], Engine]
+    gpu_precisions: tuple[str, ...] = ()
 
     def is_installed(self) -> bool:
         return all(find_spec(module) for module in self.modules)
+
+    @property
+    def cure(self) -> str:
+        """What to do when it is not installed."""
+        if not self.extra:
+            return "it comes with JetPack on a Jetson (docs/jetson.md), elsewhere pip install it"
+        return f"pip install 'mixformer2_ros[{self.extra}]'"
 
 
 def _load_openvino(request: _Request) -> Engine:
@@ -54,8 +63,8 @@ def _load_openvino(request: _Request) -> Engine:
 
     if request.device not in ("auto", "cpu"):
         raise ModelError(
-            f"device {request.device!r} is not for OpenVINO: use device cpu, or backend torch or "
-            "onnxruntime"
+            f"device {request.device!r} is not for OpenVINO: use device cpu, or backend tensorrt, "
+            "onnxruntime or torch"
         )
     precision = exact_precision("openvino", request.precision)
     check_precision(precision)
@@ -63,12 +72,28 @@ def _load_openvino(request: _Request) -> Engine:
 
 
 def _load_onnxruntime(request: _Request) -> Engine:
-    from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine, check_device
+    device = request.device
+    if request.precision == "fp16" and device == "auto":
+        device = "cuda"
+    precision = exact_precision("onnxruntime", request.precision, device)
+    if device not in ("auto", "cpu"):
+        from mixformer2_ros.inference.onnxruntime_cuda import OnnxRuntimeCudaEngine, check_device
 
-    check_device(request.device)
-    precision = exact_precision("onnxruntime", request.precision)
-    artefact = _artefact(request, "onnxruntime", precision)
-    return OnnxRuntimeEngine(artefact, request.device, request.threads)
+        check_device(device)
+        return OnnxRuntimeCudaEngine(_artefact(request, "onnxruntime", precision), device)
+    if precision == "fp16":
+        raise ModelError("precision 'fp16' is for CUDA GPUs: on a processor use auto or fp32")
+    from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(_artefact(request, "onnxruntime", precision), request.threads)
+
+
+def _load_tensorrt(request: _Request) -> Engine:
+    from mixformer2_ros.inference.tensorrt_engine import find_gpu, open_engine
+
+    find_gpu(request.device)  # the reason first, and not after minutes
+    precision = exact_precision("tensorrt", request.precision, "cuda")
+    return open_engine(_artefact(request, "tensorrt", precision), request.device)
 
 
 def _artefact(request: _Request, backend: str, precision: str) -> Artefact:
@@ -92,14 +117,20 @@ def _load_torch(request: _Request) -> Engine:
 
 _TABLE = {
     "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16"), _load_openvino),
-    "onnxruntime": _Backend(("onnxruntime",), "onnx", ("fp32",), _load_onnxruntime),
-    "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch),
+    "onnxruntime": _Backend(
+        ("onnxruntime",), "onnx", ("fp32",), _load_onnxruntime, ("fp16", "fp32")
+    ),
+    "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch, ("fp16", "bf16", "fp32")),
+    "tensorrt": _Backend(("tensorrt",), "", (), _load_tensorrt, ("fp16", "fp32")),
 }
 BACKENDS = tuple(_TABLE)
 PRECISIONS = {name: backend.precisions for name, backend in _TABLE.items()}
+GPU_PRECISIONS = {name: backend.gpu_precisions for name, backend in _TABLE.items()}
 # Fastest first, on processors.
 _X86_ORDER = ("openvino", "onnxruntime", "torch")
 _ARM_ORDER = ("onnxruntime", "openvino", "torch")
+# And on NVIDIA's GPUs.
+_GPU_ORDER = ("tensorrt", "onnxruntime", "torch")
 
 
 def load_engine(
@@ -118,10 +149,11 @@ def load_engine(
             without PyTorch; or a folder that `mixformer2 export` made. None means the default
             weights that ship with the package. OpenVINO and ONNX Runtime start from an artefact
             (`mixformer2_ros.inference.export`), which is made of a file at its first use and kept.
-        backend: "openvino", "onnxruntime", "torch", or "auto": one that reaches a CUDA GPU where
-            there is a GPU, else the fastest one installed for this processor.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        precision: "auto", "fp32", "bf16" (OpenVINO and PyTorch), or "fp16" (PyTorch on CUDA).
+        backend: "openvino", "onnxruntime", "torch", "tensorrt", or "auto": the fastest one that
+            reaches a CUDA GPU where there is a GPU, else the fastest one for this processor.
+        device: "auto", "cpu", "cuda", "cuda:N", or "tensorrt", "tensorrt:N" for the TensorRT
+            provider of ONNX Runtime.
+        precision: "auto", or what `PRECISIONS` and `GPU_PRECISIONS` say.
         threads: CPU threads; None leaves the choice to the backend.
 
     Raises:
@@ -140,12 +172,9 @@ def load_engine(
     if is_artefact(weights):
         backend, precision = _given(weights, backend, precision)
     elif backend == "auto":
-        backend, device, reason = _choose(device, precision)
+        backend, device, reason = choose_backend(device, precision)
     if not _TABLE[backend].is_installed():
-        raise ModelError(
-            f"backend {backend!r} is not installed: pip install "
-            f"'mixformer2_ros[{_TABLE[backend].extra}]'"
-        )
+        raise ModelError(f"backend {backend!r} is not installed: {_TABLE[backend].cure}")
     try:
         engine = _TABLE[backend].load(_Request(network, weights, device, precision, threads))
     except CheckpointError as error:
@@ -167,19 +196,50 @@ def _given(folder: Path, backend: str, precision: str) -> tuple[str, str]:
     return artefact.recipe.backend, artefact.recipe.precision
 
 
-def _choose(device: str, precision: str) -> tuple[str, str, str]:
-    """Pick a backend; return it, the device for it, and why in words for the description."""
-    if device.startswith("cuda") or (device == "auto" and _has_cuda_gpu()):
-        for name, reaches_cuda in (("torch", _torch_cuda), ("onnxruntime", _onnxruntime_cuda)):
-            if _TABLE[name].is_installed() and reaches_cuda():
-                return name, "cuda" if device == "auto" else device, " (picked: CUDA GPU found)"
+def choose_backend(
+    device: str, precision: str, among: Sequence[str] = BACKENDS
+) -> tuple[str, str, str]:
+    """Pick the fastest installed backend, on a CUDA GPU where one can be reached.
+
+    Args:
+        device: As in `load_engine`.
+        precision: That it must have; "auto" for any.
+        among: Backends to pick from.
+
+    Returns:
+        The backend, the device for it, and why in words for a description.
+
+    Raises:
+        ModelError: None is installed, reaches the device or has the precision.
+    """
+    if device.startswith("tensorrt"):  # a provider of ONNX Runtime
+        return "onnxruntime", device, ""
+    if device not in ("auto", "cpu") or (device == "auto" and _has_cuda_gpu()):
+        missing = []
+        for name in _GPU_ORDER:
+            if name not in among or not _reaches(name, device, precision):
+                missing.append(name)
+                continue
+            faster = f"; without {' and '.join(missing)}" if missing else ""
+            picked = "cuda" if device == "auto" else device
+            return name, picked, f" (picked: CUDA GPU found{faster})"
         if device != "auto":
             raise ModelError(
-                f"device {device!r} is not available: no installed backend finds a CUDA GPU; "
-                "install a CUDA build of PyTorch or onnxruntime-gpu and the driver, or use "
-                "device cpu"
+                f"device {device!r} is not available with precision {precision!r}: no installed "
+                "backend finds a CUDA GPU; install TensorRT, onnxruntime-gpu or a CUDA build of "
+                "PyTorch, and the driver, or use device cpu"
             )
-    return pick_backend(precision, device)
+    return pick_backend(precision, device, among)
+
+
+def _reaches(backend: str, device: str, precision: str) -> bool:
+    """Whether an installed backend runs a precision on a GPU."""
+    entry = _TABLE[backend]
+    if precision not in ("auto", *entry.gpu_precisions) or not entry.is_installed():
+        return False
+    if backend == "tensorrt":
+        return device in ("auto", "cuda", "cuda:0") and _has_cuda_gpu()
+    return _torch_cuda() if backend == "torch" else _onnxruntime_cuda()
 
 
 def pick_backend(
@@ -209,26 +269,19 @@ def pick_backend(
             if name != able[0]:
                 reason = f" (picked: {able[0]} would be faster but is not installed)"
             return name, device, reason
-    raise ModelError(
-        f"no backend is installed for precision {precision!r}: pip install "
-        f"'mixformer2_ros[{_TABLE[able[0]].extra}]'"
-    )
+    raise ModelError(f"no backend is installed for precision {precision!r}: {_TABLE[able[0]].cure}")
 
 
-def exact_precision(backend: str, precision: str) -> str:
-    """Return the precision that "auto" stands for with a backend on this processor."""
-    return "fp32" if precision == "auto" else precision
+def exact_precision(backend: str, precision: str, device: str = "cpu") -> str:
+    """Return the precision that "auto" stands for with a backend on a device."""
+    if precision != "auto":
+        return precision
+    on_gpu = backend == "tensorrt" or device not in ("auto", "cpu")
+    return _TABLE[backend].gpu_precisions[0] if on_gpu else "fp32"
 
 
 def _has_cuda_gpu() -> bool:
-    """Ask the driver itself: milliseconds, where importing torch takes seconds."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    count = ctypes.c_int()
-    started = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return started and count.value > 0
+    return count_gpus() > 0
 
 
 def _torch_cuda() -> bool:
@@ -238,7 +291,7 @@ def _torch_cuda() -> bool:
 
 
 def _onnxruntime_cuda() -> bool:
-    from mixformer2_ros.inference.onnxruntime_engine import has_cuda
+    from mixformer2_ros.inference.onnxruntime_cuda import has_cuda
 
     return has_cuda()
 

@@ -61,7 +61,7 @@ class OnnxRuntimeCudaEngine(GraphEngine):
         self._template = _session(artefact.graph(TEMPLATE_GRAPH), providers(False))
         self._bindings: dict[int, _Binding] = {}
         kind = "TensorRT" if device.startswith("tensorrt") else "CUDA"
-        runtime = f"ONNX Runtime {'.'.join(onnxruntime.__version__.split('.')[:2])} ({kind})"
+        runtime = f"ONNX Runtime {'.'.join(onnxruntime.__version__.split('.')[:2])} with {kind}"
         words = describe(variant, runtime, self._cuda.name, _NAMES[precision], None)
         super().__init__(variant, words, artefact.recipe.batch)
         try:

@@ -1,19 +1,18 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The ONNX Runtime engine: processors and CUDA, without PyTorch."""
+"""The ONNX Runtime engine: processors, without PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from mixformer2_ros.inference.artefact import LOCATE_GRAPH, TEMPLATE_GRAPH, Artefact
-from mixformer2_ros.inference.engine import ModelError, describe
+from mixformer2_ros.inference.engine import describe
 from mixformer2_ros.inference.graph_engine import GraphEngine
 from mixformer2_ros.inference.graph_interface import (
     CROP_INPUT,
@@ -22,8 +21,7 @@ from mixformer2_ros.inference.graph_interface import (
     memory_names,
 )
 
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-_NAMES = {"fp32": "float32"}
+_NAMES = {"fp32": "float32", "int8": "int8"}
 
 
 class OnnxRuntimeEngine(GraphEngine):
@@ -31,18 +29,10 @@ class OnnxRuntimeEngine(GraphEngine):
 
     Args:
         artefact: The network.
-        device: "auto" (the processor), "cpu", "cuda" or "cuda:N".
         threads: CPU threads; None leaves ONNX Runtime's choice, one a physical core.
-
-    Raises:
-        ModelError: The device is not available.
     """
 
-    def __init__(
-        self, artefact: Artefact, device: str = "auto", threads: int | None = None
-    ) -> None:
-        device = "cpu" if device == "auto" else device
-        self._device, self._providers = device, _providers(device)
+    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         variant = artefact.variant
         self._memory_names = memory_names(variant)
         self._locate_session, self._template_session = (
@@ -50,7 +40,7 @@ class OnnxRuntimeEngine(GraphEngine):
         )
         self._binding = self._locate_session.io_binding()
         runtime = "ONNX Runtime " + ".".join(onnxruntime.__version__.split(".")[:2])
-        words = describe(variant, runtime, device, _NAMES[artefact.recipe.precision], threads)
+        words = describe(variant, runtime, "cpu", _NAMES[artefact.recipe.precision], threads)
         super().__init__(variant, words, artefact.recipe.batch)
         self._warm_up()
 
@@ -60,15 +50,7 @@ class OnnxRuntimeEngine(GraphEngine):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(path, options, providers=self._providers)
-        wanted = self._providers[0][0]
-        if wanted not in session.get_providers():  # it falls back without a word
-            raise ModelError(
-                f"ONNX Runtime could not start {wanted}: the CUDA and cuDNN libraries that "
-                f"onnxruntime-gpu {onnxruntime.__version__} needs are missing or too old; install "
-                "them, or use device cpu"
-            )
-        return session
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def _run_template(
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
@@ -79,10 +61,9 @@ class OnnxRuntimeEngine(GraphEngine):
         )
 
     def _bind(self, arrays: Sequence[NDArray[np.float32]]) -> None:
-        device, _, index = self._device.partition(":")
         for name, array in zip(self._memory_names, arrays, strict=True):
-            # On the processor it shares the array's memory; the base class keeps that alive.
-            value = onnxruntime.OrtValue.ortvalue_from_numpy(array, device, int(index or 0))
+            # It shares the array's memory; the base class keeps that alive.
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
             self._binding.bind_ortvalue_input(name, value)
         # From now on the same memory is written to in every frame, for this number of targets.
         for name in LOCATE_OUTPUTS:
@@ -92,29 +73,3 @@ class OnnxRuntimeEngine(GraphEngine):
         self._binding.bind_cpu_input(CROP_INPUT, np.ascontiguousarray(crops))
         self._locate_session.run_with_iobinding(self._binding)
         return self._binding.copy_outputs_to_cpu()
-
-
-def has_cuda() -> bool:
-    """Whether the installed ONNX Runtime was built for CUDA."""
-    return _CUDA in onnxruntime.get_available_providers()
-
-
-def check_device(device: str) -> None:
-    """Raise ModelError unless the installed ONNX Runtime may reach a device."""
-    _providers("cpu" if device == "auto" else device)
-
-
-def _providers(device: str) -> list[tuple[str, dict[str, Any]]]:
-    if device == "cpu":
-        return [(_CPU, {})]
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or not (index or "0").isdecimal():
-        raise ModelError(f"device {device!r} is unknown: use auto, cpu, cuda or cuda:N")
-    if not has_cuda():
-        raise ModelError(
-            f"device {device!r} is not available: this ONNX Runtime "
-            f"({onnxruntime.__version__}) has no CUDA; install onnxruntime-gpu instead of "
-            "onnxruntime, or use device cpu"
-        )
-    # Without this option float32 products are rounded to TF32.
-    return [(_CUDA, {"device_id": int(index or 0), "use_tf32": 0}), (_CPU, {})]

@@ -85,11 +85,18 @@ def test_auto_takes_a_backend_that_has_the_precision(machine):
 
 def test_auto_prefers_a_gpu_that_a_backend_reaches(machine):
     machine(*BACKENDS, gpu=True, cuda=("torch", "onnxruntime"))
-    assert chosen() == "torch cuda auto (picked: CUDA GPU found)"
+    assert chosen() == "tensorrt cuda auto (picked: CUDA GPU found)"
     assert chosen(device="cpu").startswith("openvino cpu")
-    machine(*BACKENDS, gpu=True, cuda=("onnxruntime",))
-    assert chosen(device="cuda:1") == "onnxruntime cuda:1 auto (picked: CUDA GPU found)"
-    machine(*BACKENDS, gpu=True)
+    assert chosen(precision="bf16").startswith("torch cuda bf16 (picked: CUDA GPU found; without")
+    # TensorRT takes the first GPU only.
+    assert chosen(device="cuda:1").startswith("onnxruntime cuda:1 auto (picked: CUDA GPU found")
+    assert chosen(device="tensorrt:1") == "onnxruntime tensorrt:1 auto"
+    without = tuple(name for name in BACKENDS if name != "tensorrt")
+    machine(*without, gpu=True, cuda=("torch", "onnxruntime"))
+    assert chosen() == "onnxruntime cuda auto (picked: CUDA GPU found; without tensorrt)"
+    machine(*without, gpu=True, cuda=("torch",))
+    assert chosen() == "torch cuda auto (picked: CUDA GPU found; without tensorrt and onnxruntime)"
+    machine(*without, gpu=True)
     assert chosen().startswith("openvino auto")
 
 
@@ -104,6 +111,8 @@ def test_what_is_not_there_is_named_with_the_cure(machine):
         chosen()
     with pytest.raises(ModelError, match=r"'onnxruntime' is not installed: pip install .*\[onnx\]"):
         chosen(backend="onnxruntime")
+    with pytest.raises(ModelError, match=r"'tensorrt' is not installed: it comes with JetPack"):
+        chosen(backend="tensorrt")
     machine("torch")
     with pytest.raises(ModelError, match=r"no installed backend finds a CUDA GPU.*use device cpu"):
         chosen(device="cuda")

@@ -78,7 +78,7 @@ def test_boxes_are_those_of_the_processor(gpu, rule_artefact, random_crops, inte
         np.testing.assert_allclose(found.boxes, expected.boxes[order], atol=1e-5)
     assert [options["enable_cuda_graph"] for _, options in machine.asked] == [0, 1]
     assert all(options["use_tf32"] == 0 for _, options in machine.asked)
-    assert " (CUDA) on Orin, float32" in engine.description
+    assert " with CUDA on Orin, float32" in engine.description
 
 
 def test_memories_stay_on_the_gpu_from_frame_to_frame(gpu, rule_artefact, random_crops):
@@ -108,7 +108,7 @@ def test_the_tensorrt_provider_keeps_its_plans_and_its_normalisations(gpu, rule_
     assert options["trt_engine_cache_enable"]
     assert options["trt_layer_norm_fp32_fallback"]
     assert not options["trt_fp16_enable"]  # the artefact is float32
-    assert "(TensorRT) on Orin" in engine.description
+    assert "with TensorRT on Orin" in engine.description
 
 
 @pytest.mark.parametrize(

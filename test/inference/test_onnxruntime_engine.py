@@ -1,5 +1,7 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+"""What is ONNX Runtime's own; what it shares with other runtimes is in test_graph_engines.py."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,33 +9,14 @@ import pytest
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("onnx")
 
-from mixformer2_ros.inference import ModelError, onnxruntime_engine
-from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine, check_device, has_cuda
-
-without_cuda = pytest.mark.skipif(has_cuda(), reason="this ONNX Runtime was built for CUDA")
+from mixformer2_ros.inference import ModelError, load_engine
 
 
-@pytest.mark.parametrize(
-    ("device", "message"),
-    [
-        ("toaster", "device 'toaster' is unknown: use auto, cpu, cuda or cuda:N"),
-        ("cuda:x", "device 'cuda:x' is unknown"),
-    ],
-)
-def test_an_unknown_device_names_the_known_ones(device, message):
-    with pytest.raises(ModelError, match=message):
-        check_device(device)
+def test_half_precision_is_for_gpus(rule_checkpoint):
+    with pytest.raises(ModelError, match=r"'fp16' is for CUDA GPUs: on a processor use auto or"):
+        load_engine("small", rule_checkpoint("small"), "onnxruntime", "cpu", "fp16")
 
 
-@without_cuda
-def test_cuda_without_a_cuda_build_names_the_cure():
-    with pytest.raises(ModelError, match=r"has no CUDA; install onnxruntime-gpu.*use device cpu"):
-        check_device("cuda")
-
-
-@without_cuda
-@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
-def test_a_silent_fallback_to_the_processor_is_an_error(monkeypatch, rule_artefact):
-    monkeypatch.setattr(onnxruntime_engine, "has_cuda", lambda: True)
-    with pytest.raises(ModelError, match=r"could not start CUDAExecutionProvider.*device cpu"):
-        OnnxRuntimeEngine(rule_artefact("small", "onnxruntime"), "cuda:1")
+def test_a_device_that_is_not_there_is_named_with_the_cure(rule_checkpoint):
+    with pytest.raises(ModelError, match="'toaster' is unknown: use auto, cpu, cuda, cuda:N, ten"):
+        load_engine("small", rule_checkpoint("small"), "onnxruntime", "toaster")
