@@ -21,8 +21,7 @@ from mixformer2_ros.inference.graph_interface import (
     memory_names,
 )
 
-_NAMES = {"fp32": "float32", "bf16": "bfloat16"}
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_NAMES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 
 
 class OpenVinoEngine(GraphEngine):
@@ -41,7 +40,7 @@ class OpenVinoEngine(GraphEngine):
         check_precision(precision)
         options: dict[str, str | int] = {
             # Always given: left alone, OpenVINO takes bfloat16 wherever the processor has it.
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": _hint(precision),
             "PERFORMANCE_HINT": "LATENCY",
             # Pinned, the threads of every engine on a machine would crowd on the same first cores.
             "ENABLE_CPU_PINNING": False,
@@ -92,6 +91,19 @@ def check_precision(precision: str) -> None:
             "precision 'bf16' needs a processor with AVX512_BF16, AMX or ARM's BF16, and this one "
             "has none of them: use auto or fp32"
         )
+    if precision == "int8" and not processor.has_int8():
+        raise ModelError(
+            "precision 'int8' needs a processor that sums products of 8-bit integers (AVX512_VNNI, "
+            "AVX_VNNI, AMX or ARM's dot product); this one has none of them, and would be slower "
+            "than in float32: use auto or fp32"
+        )
+
+
+def _hint(precision: str) -> str:
+    """What OpenVINO computes everything in that is not 8-bit integers."""
+    if precision == "fp32":
+        return "f32"
+    return "bf16" if has_bfloat16() else "f32"
 
 
 def has_bfloat16() -> bool:

@@ -156,7 +156,7 @@ _PARAMETERS: dict[str, _Parameter] = {
     ),
     "backend": _Parameter("auto", "What runs the network; auto takes the best one installed."),
     "device": _Parameter("auto", "Device of the network: auto, cpu, cuda, cuda:N."),
-    "precision": _Parameter("auto", "Arithmetic of the network: auto, fp32, fp16, bf16."),
+    "precision": _Parameter("auto", "Arithmetic of the network: auto, fp32, fp16, bf16, int8."),
     "threads": _Parameter(0, "CPU threads of the network; 0 lets the engine choose.", (0, 256)),
     "cpu_affinity": _Parameter(
         "",

@@ -120,7 +120,8 @@ def test_integers_are_symmetric_and_each_output_has_a_scale(locate, ranges):
     }
     weights = constants["backbone.blocks.0.mlp.fc1.weights.int8"]
     scales = constants["backbone.blocks.0.mlp.fc1.weights.scales"]
-    assert weights.dtype == np.int8 and weights.min() >= -127
+    assert weights.dtype == np.int8
+    assert weights.min() >= -127
     assert (np.abs(weights).max(axis=0) == 127).all()
     assert scales.shape == (weights.shape[1],)
     assert not any(values.any() for name, values in constants.items() if name.endswith(".zeros"))
