@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="CPU threads of the network; all: one a core (default: 1 2 all)",
         )
         kind.add_argument("--frames", type=_count, default=200, help="measured of each, in turns")
+        kind.add_argument("--device", default="cpu", help="of the network, such as cuda")
     for kind in (node, soak, tokens):
         kind.add_argument("--threads", type=_threads, default=2, help="CPU threads of the network")
     for kind in (tracker, node, soak):

@@ -18,7 +18,7 @@ from mixformer2_ros.benchmark.tables import Cell, Table, median, p99, shown
 from mixformer2_ros.benchmark.work import macs_per_frame
 from mixformer2_ros.benchmark.worker import Worker
 from mixformer2_ros.inference import BACKENDS, ModelError
-from mixformer2_ros.inference.loading import PRECISIONS
+from mixformer2_ros.inference.loading import GPU_PRECISIONS, PRECISIONS
 from mixformer2_ros.model.variants import get_variant
 
 _PEAK_FRAMES = 20
@@ -50,13 +50,16 @@ def _take_turns(args: argparse.Namespace) -> list[Table]:
     skipped: list[str] = []
     tables: list[Table] = []
     peaks: Peaks = {}
-    if "speed" in args.parts:
+    on_cpu = args.device == "cpu"
+    if "speed" in args.parts and on_cpu:
         peaks, table = _peaks(args)
         tables.append(table)
-    for threads in args.threads:
+    # Threads of the processor hardly matter on a GPU.
+    for threads in args.threads if on_cpu else [max(args.threads)]:
         specs = _specs(args, threads)
         if "speed" in args.parts:
-            specs = [Spec("reference", threads, args.model, args.checkpoint), *specs]
+            reference = Spec("reference", threads, args.model, args.checkpoint, device=args.device)
+            specs = [reference, *specs]
         with crew(specs, skipped) as workers:
             engines = [worker for worker in workers if worker.spec.kind == "engine"]
             if not engines:
@@ -74,9 +77,17 @@ def _take_turns(args: argparse.Namespace) -> list[Table]:
 
 def _specs(args: argparse.Namespace, threads: int) -> list[Spec]:
     return [
-        Spec("engine", threads, args.model, args.checkpoint, backend, precision)
+        Spec(
+            "engine",
+            threads,
+            args.model,
+            args.checkpoint,
+            backend,
+            precision,
+            device=args.device,
+        )
         for backend in args.backends or BACKENDS
-        for precision in PRECISIONS[backend]
+        for precision in (PRECISIONS if args.device == "cpu" else GPU_PRECISIONS)[backend]
         if args.precisions is None or precision in args.precisions
     ]
 

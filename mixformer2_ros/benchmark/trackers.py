@@ -27,7 +27,14 @@ def measure_trackers(args: argparse.Namespace) -> list[Table]:
     for threads in args.threads:
         specs = [
             Spec(
-                "tracker", threads, args.model, args.checkpoint, args.backend, precision, args.size
+                "tracker",
+                threads,
+                args.model,
+                args.checkpoint,
+                args.backend,
+                precision,
+                args.size,
+                device=args.device,
             )
             for precision in args.precisions
         ]
