@@ -16,6 +16,7 @@ from mixformer2_ros.inference.loading import (
     exact_precision,
     find_weights,
     load_engine,
+    require_installed,
 )
 from mixformer2_ros.model.variants import VARIANTS
 
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     backend, device = args.backend, "auto"
     if backend == "auto":
         backend, device, _ = choose_backend("auto", args.precision, tuple(export.EXPORTS))
+    require_installed(backend)
     checkpoint = find_weights(args.model, args.checkpoint)
     recipe = export.make_recipe(
         args.model,

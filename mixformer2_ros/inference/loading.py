@@ -116,12 +116,12 @@ def _load_torch(request: _Request) -> Engine:
 
 
 _TABLE = {
-    "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16"), _load_openvino),
+    "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16", "int8"), _load_openvino),
     "onnxruntime": _Backend(
-        ("onnxruntime",), "onnx", ("fp32",), _load_onnxruntime, ("fp16", "fp32")
+        ("onnxruntime",), "onnx", ("fp32", "int8"), _load_onnxruntime, ("fp16", "fp32", "int8")
     ),
     "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch, ("fp16", "bf16", "fp32")),
-    "tensorrt": _Backend(("tensorrt",), "", (), _load_tensorrt, ("fp16", "fp32")),
+    "tensorrt": _Backend(("tensorrt",), "", (), _load_tensorrt, ("fp16", "fp32", "int8")),
 }
 BACKENDS = tuple(_TABLE)
 PRECISIONS = {name: backend.precisions for name, backend in _TABLE.items()}
@@ -173,8 +173,7 @@ def load_engine(
         backend, precision = _given(weights, backend, precision)
     elif backend == "auto":
         backend, device, reason = choose_backend(device, precision)
-    if not _TABLE[backend].is_installed():
-        raise ModelError(f"backend {backend!r} is not installed: {_TABLE[backend].cure}")
+    require_installed(backend)
     try:
         engine = _TABLE[backend].load(_Request(network, weights, device, precision, threads))
     except CheckpointError as error:
@@ -186,6 +185,12 @@ def load_engine(
         ) from error
     engine.description += reason
     return engine
+
+
+def require_installed(backend: str) -> None:
+    """Raise ModelError, with the cure, unless a backend is installed."""
+    if not _TABLE[backend].is_installed():
+        raise ModelError(f"backend {backend!r} is not installed: {_TABLE[backend].cure}")
 
 
 def _given(folder: Path, backend: str, precision: str) -> tuple[str, str]:
