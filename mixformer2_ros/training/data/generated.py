@@ -26,9 +26,9 @@ from mixformer2_ros.training.data.samples import Jitter
 Floats = NDArray[np.float64]
 
 _MIN_VISIBLE = 0.3
-# Search crops that are rendered at once, with the templates that belong to them: about 2.5 GB on a
-# GPU; on a CPU what its cache holds counts.
-_CHUNK = {"cuda": 512, "cpu": 16}
+# Search crops that are rendered at once, with the templates that belong to them: about 5 GB on a
+# GPU, where few large kernels count; on a CPU it is what the cache holds.
+_CHUNK = {"cuda": 1024, "cpu": 16}
 
 
 @dataclass
