@@ -66,13 +66,16 @@ def crew(specs: Sequence[Spec], skipped: list[str]) -> Iterator[list[Worker]]:
         yield workers
 
 
-def take_turns(workers: Sequence[Worker], frames: int, targets: int = 1) -> list[Samples]:
+def take_turns(
+    workers: Sequence[Worker], frames: int, targets: int = 1, pause: float = 0.0
+) -> list[Samples]:
     """Measure all workers in turns.
 
     Args:
         workers: Who is measured.
         frames: Counted frames of each.
         targets: Targets in a frame.
+        pause: Seconds between frames.
 
     Returns:
         What each measured, in their order.
@@ -85,7 +88,7 @@ def take_turns(workers: Sequence[Worker], frames: int, targets: int = 1) -> list
         counted = min(BURST, frames - turn * BURST)
         for worker, sample in zip(workers, samples, strict=True):
             before = meter.read()
-            times = worker.run(counted + 1, targets)[1:]
+            times = worker.run(counted + 1, targets, pause)[1:]
             joules = meter.since(before)
             sample.frames += [time["frame"] for time in times]
             sample.extra += [time["frame"] - time["network"] for time in times if "network" in time]

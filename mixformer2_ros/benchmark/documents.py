@@ -19,12 +19,15 @@ from pathlib import Path
 from mixformer2_ros.benchmark.tables import Report
 
 MEASUREMENTS: dict[str, tuple[str, ...]] = {
-    "engine": ("engine",),
-    "engine-base": ("engine", "--model", "base", "--frames", "50", "--parts", "speed", "start"),
-    "tracker": ("tracker",),
+    "engine": ("engine", "--parts", "speed", "start"),
+    "targets": ("engine", "--parts", "targets", "--frames", "20"),
+    "busy": ("engine", "--parts", "busy", "--frames", "60"),
+    "engine-base": ("engine", "--model", "base", "--frames", "40", "--parts", "speed", "start"),
+    "tracker": ("tracker", "--precisions", "fp32", "bf16", "int8"),
     "node": ("node", "--frames", "10000", "--rate", "60", "--size", "1280x720"),
     "node-1080p": ("node", "--frames", "600"),
     "soak": ("soak",),
+    "generator": ("generator",),
 }
 """What documents are made of, in the order of measuring."""
 

@@ -22,6 +22,7 @@ from mixformer2_ros.inference.loading import GPU_PRECISIONS, PRECISIONS
 from mixformer2_ros.model.variants import get_variant
 
 _PEAK_FRAMES = 20
+_PAUSE = 0.02
 
 Row: TypeAlias = "tuple[Cell, ...]"
 Peaks = dict[tuple[str, int], float]
@@ -144,21 +145,35 @@ def _targets_table(
 
 
 def _busy(workers: Sequence[Worker], args: argparse.Namespace) -> list[Row]:
-    alone = take_turns(workers, args.frames)
+    pauses = 0.0, _PAUSE
+    alone = [take_turns(workers, args.frames, pause=pause) for pause in pauses]
     with busy_neighbour():
-        beside = take_turns(workers, args.frames)
-    return [
-        (worker.description, median(one.frames), *_times(two), ratio(two, one))
-        for worker, one, two in zip(workers, alone, beside, strict=True)
-    ]
+        beside = [take_turns(workers, args.frames, pause=pause) for pause in pauses]
+    rows: list[Row] = []
+    for index, worker in enumerate(workers):
+        figures: list[float] = []
+        for one, two in zip(alone, beside, strict=True):
+            before, after = one[index], two[index]
+            figures += [median(before.frames), median(after.frames), ratio(after, before)]
+        rows.append((worker.description, *figures))
+    return rows
 
 
 def _busy_table(args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]) -> Table:
     return Table(
         f"busy-{args.model}",
         f"Network alone, then with one busy process beside it on {machine.cores()} cores, "
-        f"{args.frames} frames each",
-        ("engine", "alone, ms", "beside it, ms", "p99, ms", "times slower"),
+        f"{args.frames} frames each: one after the other, and with {1e3 * _PAUSE:g} ms between "
+        "them as a camera makes",
+        (
+            "engine",
+            "alone, ms",
+            "beside it, ms",
+            "times slower",
+            "with pauses, alone, ms",
+            "beside it, ms",
+            "times slower",
+        ),
         rows,
         reasons,
     )

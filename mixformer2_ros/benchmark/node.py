@@ -19,8 +19,6 @@ _CLIP_FRAMES = 40
 _WARM_UP = 20
 _CALLS = 50
 _FRAMES_BETWEEN_CALLS = 3
-# A new box now and then keeps the target where it is, whatever the weights are worth.
-_RESTART_EVERY = 400
 
 
 def measure_node(args: argparse.Namespace) -> list[Table]:
@@ -110,11 +108,8 @@ def _track(rig: Rig, shots: Iterator[Shot], frames: int) -> None:
     for shown in itertools.count(1):
         if rig.count() >= frames:
             return
-        shot = next(shots)
-        stamp = rig.show(shot.message)
+        rig.show(next(shots).message)
         rig.check()
-        if shown % _RESTART_EVERY == 0:
-            rig.set_target(shot.box, stamp, "first")
         if shown > 4 * frames + 1000:
             raise RuntimeError(f"only {rig.count()} of {shown} frames were processed")
 

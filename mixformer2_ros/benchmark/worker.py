@@ -50,9 +50,9 @@ class Worker:
             raise
         self.start_seconds = time.perf_counter() - began
 
-    def run(self, frames: int, targets: int = 1) -> list[Times]:
-        """Compute frames one after the other and return their times."""
-        return self._ask({"frames": frames, "targets": targets})["times"]
+    def run(self, frames: int, targets: int = 1, pause: float = 0.0) -> list[Times]:
+        """Compute frames, with a pause of so many seconds before each, and return their times."""
+        return self._ask({"frames": frames, "targets": targets, "pause": pause})["times"]
 
     def peak_memory(self) -> int:
         """Return the most bytes the process has held so far."""
@@ -88,7 +88,8 @@ def serve(spec: Spec, questions: Iterable[str]) -> Iterable[dict[str, Any]]:
 
     Args:
         spec: The subject.
-        questions: JSON objects with the numbers of `frames` and of `targets`.
+        questions: JSON objects with the numbers of `frames` and of `targets`, and the seconds of
+            `pause` before each frame.
     """
     try:
         subject = load(spec)
@@ -104,7 +105,11 @@ def serve(spec: Spec, questions: Iterable[str]) -> Iterable[dict[str, Any]]:
         if question["targets"] != targets:
             targets = question["targets"]
             frame = subject.prepare(targets)
-        yield {"times": [frame() for _ in range(question["frames"])]}
+        times = []
+        for _ in range(question["frames"]):
+            time.sleep(question["pause"])
+            times.append(frame())
+        yield {"times": times}
 
 
 if __name__ == "__main__":
