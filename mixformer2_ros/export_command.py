@@ -18,6 +18,7 @@ from mixformer2_ros.inference.loading import (
     load_engine,
     require_installed,
 )
+from mixformer2_ros.inference.ranges import Ranges
 from mixformer2_ros.model.variants import VARIANTS
 
 _PRECISIONS = ("fp32", "fp16", "bf16", "int8")
@@ -42,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="targets in one forward; default: any number",
     )
     parser.add_argument(
+        "--calibrate",
+        nargs="+",
+        metavar="SOURCE",
+        help="int8: measure its ranges on these bags, videos, image folders or scene:SEED; default: "
+        "those beside the weights",
+    )
+    parser.add_argument(
         "-o",
         "--out",
         type=Path,
@@ -57,20 +65,23 @@ def run(args: argparse.Namespace) -> int:
         raise ModelError(f"--batch is {args.batch}: give 1 or more, or leave it out")
     if args.batch and args.out is None:
         raise ModelError("--batch needs --out: what is in the cache is for any number of targets")
+    if args.calibrate and (args.out is None or args.precision != "int8"):
+        raise ModelError("--calibrate is for --precision int8 and needs --out")
     backend, device = args.backend, "auto"
     if backend == "auto":
         backend, device, _ = choose_backend("auto", args.precision, tuple(export.EXPORTS))
     require_installed(backend)
     checkpoint = find_weights(args.model, args.checkpoint)
-    recipe = export.make_recipe(
-        args.model,
-        checkpoint,
-        backend,
-        exact_precision(backend, args.precision, device),
-        args.batch,
-    )
     progress = _Progress()
-    artefact = _make(recipe, checkpoint, args.out, progress)
+    ranges = None
+    if args.calibrate:
+        from mixformer2_ros.precision.command import measure_ranges
+
+        progress("following targets in float32")
+        ranges = measure_ranges(args.model, checkpoint, args.calibrate)
+    precision, _ = exact_precision(backend, args.precision, device, checkpoint)
+    recipe = export.make_recipe(args.model, checkpoint, backend, precision, args.batch, ranges)
+    artefact = _make(recipe, checkpoint, args.out, progress, ranges)
     progress("starting it")
     engine = load_engine(args.model, artefact.folder)
     progress.end()
@@ -83,9 +94,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _make(recipe: Recipe, checkpoint: Path, out: Path | None, progress: _Progress) -> Artefact:
+def _make(
+    recipe: Recipe,
+    checkpoint: Path,
+    out: Path | None,
+    progress: _Progress,
+    ranges: Ranges | None,
+) -> Artefact:
     def build(folder: Path) -> None:
-        export.build(folder, recipe, checkpoint, progress)
+        export.build(folder, recipe, checkpoint, progress, ranges)
 
     if out is None:
         return cache.obtain(recipe, build)

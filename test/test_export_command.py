@@ -53,3 +53,11 @@ def test_what_cannot_be_made_is_explained(monkeypatch, tmp_path, capsys, backend
     monkeypatch.chdir(tmp_path)
     assert main(["export", "--backend", backend, "--precision", "fp32", *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_runtime_that_is_not_installed_is_named_with_the_cure(capsys, monkeypatch):
+    from mixformer2_ros.inference import loading
+
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    assert main(["export", "--backend", "tensorrt"]) == 2
+    assert "'tensorrt' is not installed: it comes with JetPack" in capsys.readouterr().err

@@ -116,12 +116,12 @@ def _load_torch(request: _Request) -> Engine:
 
 
 _TABLE = {
-    "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16", "int8"), _load_openvino),
+    "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16"), _load_openvino),
     "onnxruntime": _Backend(
-        ("onnxruntime",), "onnx", ("fp32", "int8"), _load_onnxruntime, ("fp16", "fp32", "int8")
+        ("onnxruntime",), "onnx", ("fp32",), _load_onnxruntime, ("fp16", "fp32")
     ),
     "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch, ("fp16", "bf16", "fp32")),
-    "tensorrt": _Backend(("tensorrt",), "", (), _load_tensorrt, ("fp16", "fp32", "int8")),
+    "tensorrt": _Backend(("tensorrt",), "", (), _load_tensorrt, ("fp16", "fp32")),
 }
 BACKENDS = tuple(_TABLE)
 PRECISIONS = {name: backend.precisions for name, backend in _TABLE.items()}
