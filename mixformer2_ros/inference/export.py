@@ -24,20 +24,23 @@ from mixformer2_ros.inference.artefact import (
     write_metadata,
 )
 from mixformer2_ros.inference.engine import ModelError
+from mixformer2_ros.inference.ranges import Ranges, find_ranges
 from mixformer2_ros.inference.weights import read_weights, require_file
 from mixformer2_ros.model.variants import Variant, get_variant
 
 if TYPE_CHECKING:
     import onnx
 
+RANGES = "ranges.json"
+
 Progress = Callable[[str], None]
 """Told what is done next."""
 
 # Runtimes that start from an artefact, and the precisions there are for each.
 EXPORTS = {
-    "openvino": ("fp32", "bf16"),
-    "onnxruntime": ("fp32", "fp16"),
-    "tensorrt": ("fp32", "fp16"),
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnxruntime": ("fp32", "fp16", "int8"),
+    "tensorrt": ("fp32", "fp16", "int8"),
 }
 
 
@@ -56,7 +59,12 @@ def runtime_version(backend: str) -> str:
 
 
 def make_recipe(
-    variant: str, checkpoint: Path, backend: str, precision: str, batch: int = 0
+    variant: str,
+    checkpoint: Path,
+    backend: str,
+    precision: str,
+    batch: int = 0,
+    ranges: Ranges | None = None,
 ) -> Recipe:
     """Say what an artefact is to be made from and for.
 
@@ -66,9 +74,10 @@ def make_recipe(
         backend: One of `EXPORTS`; must be installed.
         precision: One of the backend's.
         batch: Targets in one forward; 0 for any number, with TensorRT for one.
+        ranges: Of an int8 network; None takes those beside the weights.
 
     Raises:
-        ModelError: The backend has no such precision.
+        ModelError: The backend has no such precision, or there are no ranges of these weights.
         CheckpointError: There is no such file.
     """
     if precision not in EXPORTS[backend]:
@@ -84,7 +93,15 @@ def make_recipe(
         # TensorRT must know the number, and is fastest for one.
         batch=batch or int(backend == "tensorrt"),
         runtime=runtime_version(backend),
+        calibration=_calibration(checkpoint, precision, ranges),
     )
+
+
+def _calibration(checkpoint: Path, precision: str, ranges: Ranges | None) -> str:
+    if precision != "int8":
+        return ""
+    ranges = ranges or find_ranges(checkpoint)
+    return f"{ranges.digest()} ({ranges.crops} crops of {', '.join(ranges.sources)})"
 
 
 def obtain(recipe: Recipe, checkpoint: Path) -> Artefact:
@@ -120,7 +137,13 @@ def use(folder: Path, variant: str) -> Artefact:
     return artefact
 
 
-def build(folder: Path, recipe: Recipe, checkpoint: Path, progress: Progress) -> None:
+def build(
+    folder: Path,
+    recipe: Recipe,
+    checkpoint: Path,
+    progress: Progress,
+    ranges: Ranges | None = None,
+) -> None:
     """Make an artefact.
 
     Args:
@@ -128,6 +151,7 @@ def build(folder: Path, recipe: Recipe, checkpoint: Path, progress: Progress) ->
         recipe: What to make.
         checkpoint: File of the weights.
         progress: Told about every step.
+        ranges: Of an int8 network; None takes those beside the weights.
 
     Raises:
         ModelError: Something that is needed is missing.
@@ -147,6 +171,14 @@ def build(folder: Path, recipe: Recipe, checkpoint: Path, progress: Progress) ->
 
     progress("writing the graphs")
     exact = models = _models(variant, state, recipe)
+    if recipe.precision == "int8":
+        from mixformer2_ros.inference.quantisation import quantise
+
+        progress("quantising them")
+        ranges = ranges or find_ranges(checkpoint)
+        signed = not (recipe.backend == "onnxruntime" and processor.is_x86())
+        models = {name: quantise(model, ranges, signed=signed) for name, model in models.items()}
+        (folder / RANGES).write_text(ranges.to_json())
     if recipe.backend == "tensorrt":
         _build_plans(folder, recipe, models, exact, progress)
     else:

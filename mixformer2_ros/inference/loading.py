@@ -13,6 +13,7 @@ from mixformer2_ros.inference import export, processor
 from mixformer2_ros.inference.artefact import Artefact, check_recipe, is_artefact, open_artefact
 from mixformer2_ros.inference.cuda_driver import count_gpus
 from mixformer2_ros.inference.engine import Engine, ModelError
+from mixformer2_ros.inference.precisions import fastest_precision
 from mixformer2_ros.inference.weights import describe_weights, find_default_weights
 from mixformer2_ros.model.state import CheckpointError
 from mixformer2_ros.model.variants import Variant, get_variant
@@ -66,16 +67,18 @@ def _load_openvino(request: _Request) -> Engine:
             f"device {request.device!r} is not for OpenVINO: use device cpu, or backend tensorrt, "
             "onnxruntime or torch"
         )
-    precision = exact_precision("openvino", request.precision)
+    precision, reason = exact_precision("openvino", request.precision, weights=request.weights)
     check_precision(precision)
-    return OpenVinoEngine(_artefact(request, "openvino", precision), request.threads)
+    engine = OpenVinoEngine(_artefact(request, "openvino", precision), request.threads)
+    engine.description += reason
+    return engine
 
 
 def _load_onnxruntime(request: _Request) -> Engine:
     device = request.device
     if request.precision == "fp16" and device == "auto":
         device = "cuda"
-    precision = exact_precision("onnxruntime", request.precision, device)
+    precision, reason = exact_precision("onnxruntime", request.precision, device, request.weights)
     if device not in ("auto", "cpu"):
         from mixformer2_ros.inference.onnxruntime_cuda import OnnxRuntimeCudaEngine, check_device
 
@@ -85,14 +88,16 @@ def _load_onnxruntime(request: _Request) -> Engine:
         raise ModelError("precision 'fp16' is for CUDA GPUs: on a processor use auto or fp32")
     from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(_artefact(request, "onnxruntime", precision), request.threads)
+    engine = OnnxRuntimeEngine(_artefact(request, "onnxruntime", precision), request.threads)
+    engine.description += reason
+    return engine
 
 
 def _load_tensorrt(request: _Request) -> Engine:
     from mixformer2_ros.inference.tensorrt_engine import find_gpu, open_engine
 
     find_gpu(request.device)  # the reason first, and not after minutes
-    precision = exact_precision("tensorrt", request.precision, "cuda")
+    precision, _ = exact_precision("tensorrt", request.precision, "cuda")
     return open_engine(_artefact(request, "tensorrt", precision), request.device)
 
 
@@ -116,12 +121,12 @@ def _load_torch(request: _Request) -> Engine:
 
 
 _TABLE = {
-    "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16"), _load_openvino),
+    "openvino": _Backend(("openvino",), "openvino", ("fp32", "bf16", "int8"), _load_openvino),
     "onnxruntime": _Backend(
-        ("onnxruntime",), "onnx", ("fp32",), _load_onnxruntime, ("fp16", "fp32")
+        ("onnxruntime",), "onnx", ("fp32", "int8"), _load_onnxruntime, ("fp16", "fp32", "int8")
     ),
     "torch": _Backend(("torch",), "torch", ("fp32", "bf16"), _load_torch, ("fp16", "bf16", "fp32")),
-    "tensorrt": _Backend(("tensorrt",), "", (), _load_tensorrt, ("fp16", "fp32")),
+    "tensorrt": _Backend(("tensorrt",), "", (), _load_tensorrt, ("fp16", "fp32", "int8")),
 }
 BACKENDS = tuple(_TABLE)
 PRECISIONS = {name: backend.precisions for name, backend in _TABLE.items()}
@@ -277,12 +282,25 @@ def pick_backend(
     raise ModelError(f"no backend is installed for precision {precision!r}: {_TABLE[able[0]].cure}")
 
 
-def exact_precision(backend: str, precision: str, device: str = "cpu") -> str:
-    """Return the precision that "auto" stands for with a backend on a device."""
+def exact_precision(
+    backend: str, precision: str, device: str = "cpu", weights: Path | None = None
+) -> tuple[str, str]:
+    """Return the precision that "auto" stands for, and why in words for a description.
+
+    Args:
+        backend: The backend.
+        precision: As in `load_engine`.
+        device: As in `load_engine`.
+        weights: File of weights; on a processor, what was measured with them decides.
+
+    Raises:
+        ModelError: The measurement beside the weights is damaged.
+    """
     if precision != "auto":
-        return precision
-    on_gpu = backend == "tensorrt" or device not in ("auto", "cpu")
-    return _TABLE[backend].gpu_precisions[0] if on_gpu else "fp32"
+        return precision, ""
+    if backend == "tensorrt" or device not in ("auto", "cpu"):
+        return _TABLE[backend].gpu_precisions[0], ""
+    return ("fp32", "") if weights is None else fastest_precision(weights, backend)
 
 
 def _has_cuda_gpu() -> bool:
