@@ -41,10 +41,10 @@ def tables(checkpoint, tmp_path):
     return measure
 
 
-def test_engines_are_compared_with_the_published_way_and_the_peak(tables, monkeypatch, capsys):
+def test_engines_are_measured_in_every_way(tables, monkeypatch, capsys):
     small = (Product("torch", "fp32", 256, 512, 512), Product("torch", "fp32", 256, 512, 1024))
     monkeypatch.setattr(engines, "products_of", lambda variant: [small])
-    options = ["--parts", "speed", "--backends", "torch", "--precisions", "fp32"]
+    options = ["--backends", "torch", "--precisions", "fp32", "--targets", "1", "3"]
     found = tables("engine", *options, *TORCH)
     reference, engine = found["engines-small"].rows
     assert reference[0] == "reference, 1 thread"
@@ -55,18 +55,13 @@ def test_engines_are_compared_with_the_published_way_and_the_peak(tables, monkey
     assert (precision, threads) == ("fp32", 1)
     assert rate > 0
     assert by.startswith("torch, ")
-    assert "| reference, 1 thread |" in capsys.readouterr().out
-
-
-def test_targets_neighbours_and_starts_are_measured(tables):
-    options = ["--parts", "targets", "busy", "start", "--targets", "1", "3"]
-    found = tables("engine", *options, "--backends", "torch", "--precisions", "fp32", *TORCH)
     assert found["targets-small"].columns == ("engine", "1, ms", "3, ms (times 1)")
     assert found["busy-small"].rows[0][-1] > 0
     _, first, later, memory, _ = found["start-small"].rows[0]
     assert first > 0
     assert later > 0
     assert memory > 50
+    assert "| reference, 1 thread |" in capsys.readouterr().out
 
 
 def test_trackers_stand_beside_what_this_opencv_has(tables):
