@@ -20,6 +20,7 @@ from mixformer2_ros.inference.graph_interface import (
     TEMPLATE_INPUTS,
     memory_names,
 )
+from mixformer2_ros.inference.memory import give_back
 
 _NAMES = {"fp32": "float32", "int8": "int8"}
 
@@ -43,6 +44,7 @@ class OnnxRuntimeEngine(GraphEngine):
         words = describe(variant, runtime, "cpu", _NAMES[artefact.recipe.precision], threads)
         super().__init__(variant, words, artefact.recipe.batch)
         self._warm_up()
+        give_back(artefact.folder)
 
     def _session(self, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()

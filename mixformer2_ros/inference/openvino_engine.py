@@ -20,6 +20,7 @@ from mixformer2_ros.inference.graph_interface import (
     TEMPLATE_INPUTS,
     memory_names,
 )
+from mixformer2_ros.inference.memory import give_back
 
 _NAMES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 
@@ -49,17 +50,14 @@ class OpenVinoEngine(GraphEngine):
             options["INFERENCE_NUM_THREADS"] = threads
         variant = artefact.variant
         self._memory_names = memory_names(variant)
-        core = ov.Core()
         # The larger one first: less is held then when it is compiled.
         self._locate_run, self._template_run = (
-            core.compile_model(artefact.graph(name), "CPU", options).create_infer_request()
-            for name in (LOCATE_GRAPH, TEMPLATE_GRAPH)
+            _start(artefact, name, options) for name in (LOCATE_GRAPH, TEMPLATE_GRAPH)
         )
         workers = self._locate_run.get_compiled_model().get_property("INFERENCE_NUM_THREADS")
         runtime = "OpenVINO " + ".".join(ov.__version__.split(".")[:2])
         words = describe(variant, runtime, "cpu", _NAMES[precision], workers)
         super().__init__(variant, words, artefact.recipe.batch)
-        self._warm_up()
 
     def _run_template(
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
@@ -78,6 +76,21 @@ class OpenVinoEngine(GraphEngine):
         _fill(self._locate_run, CROP_INPUT, crops)
         self._locate_run.infer()
         return [self._locate_run.get_tensor(name).data for name in LOCATE_OUTPUTS]
+
+
+def _start(artefact: Artefact, name: str, options: dict[str, str | int]) -> ov.InferRequest:
+    """Compile a graph and run it once, when the weights take their last form."""
+    network = ov.Core().compile_model(artefact.graph(name), "CPU", options)
+    request = network.create_infer_request()
+    for port in network.inputs:
+        # Only the number of targets can be open.
+        sizes = [size.get_length() if size.is_static else 1 for size in port.partial_shape]
+        tensor = ov.Tensor(port.element_type, ov.Shape(sizes))
+        tensor.data[:] = 0
+        request.set_tensor(port, tensor)
+    request.infer()
+    give_back(artefact.folder)
+    return request
 
 
 def check_precision(precision: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import openvino as ov
 from openvino import opset13 as operators
 
@@ -27,6 +28,7 @@ def convert(source: Path, target: Path) -> None:
     """
     core = ov.Core()
     model = core.read_model(source)
+    _unpack_halves(model)
     # OpenVINO would also round what float16 does not hold: what is no constant now, stays as it is.
     held = _constants_to_inputs(model)
     ov.save_model(model, target, compress_to_fp16=True)
@@ -41,6 +43,20 @@ def convert(source: Path, target: Path) -> None:
     # The first file is mapped by what is written: replaced after it, not over it.
     draft.replace(target)
     draft.with_suffix(".bin").replace(target.with_suffix(".bin"))
+
+
+def _unpack_halves(model: ov.Model) -> None:
+    """Replace float16 constants that are cast by float32 ones.
+
+    Only float16 that OpenVINO itself has written is left in the file until it is used.
+    """
+    for node in model.get_ops():
+        if node.get_type_name() != "Convert" or node.get_element_type() != ov.Type.f32:
+            continue
+        constant = node.input_value(0).get_node()
+        if constant.get_type_name() == "Constant" and constant.get_element_type() == ov.Type.f16:
+            whole = ov.op.Constant(constant.data.astype(np.float32))
+            node.output(0).replace(whole.output(0))
 
 
 def _constants_to_inputs(model: ov.Model) -> dict[str, ov.op.Constant]:

@@ -184,7 +184,10 @@ _PARAMETERS: dict[str, _Parameter] = {
     "class_id": _Parameter("target", "Class name in the detections.", runtime=True),
     "max_targets": _Parameter(8, "Most targets held at one time.", (1, 64)),
     "history_megabytes": _Parameter(
-        256, "Memory for past frames, out of which a target set late is caught up.", (1, 65536)
+        80,
+        "Memory for past frames, out of which a target set late is caught up; 80 hold one second "
+        "of 1280x720 at 30 Hz.",
+        (1, 65536),
     ),
     "stamp_tolerance": _Parameter(
         0.05, "Seconds a requested stamp may lie off the stamp of a frame.", (0.0, 10.0)
