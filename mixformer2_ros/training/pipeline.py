@@ -102,8 +102,7 @@ def train(config: TrainingConfig, budget: Budget, out: Path, machine: Machine) -
         for name, batch in validation_batches(config, machine.corpus).items():
             trainer.add_validation(name, batch)
     began = time.monotonic()
-    workers = 0 if config.data.generated else machine.workers
-    trainer.run(workers, machine.checkpoint_seconds)
+    trainer.run(machine.workers, machine.checkpoint_seconds)
     trainer.finish(dataset[index] for index in _CALIBRATION)
     if first:
         report = {

@@ -78,10 +78,6 @@ def test_a_list_is_no_configuration(tmp_path):
             {"data": {"video_weights": {"a": "b"}}},
             "c: data: video_weights: a is 'b': give a number",
         ),
-        (
-            {"data": {"generated": True, "sources": {"lasot": 1.0}}},
-            "c: data.generated is true, but",
-        ),
     ],
 )
 def test_a_bad_value_is_named_with_the_cure(values, message):

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -63,7 +64,8 @@ class DataConfig:
         plain_share: Share of the painted samples that are easy: one object on a background, seen
             by a perfect camera.
         generated: Render the samples on the device, in batches (see scenes.batched), instead of on
-            the host; without published training sets.
+            the host. Published training sets are read on the host all the same, for the samples of
+            each batch that are theirs by weight.
         jitter: Placing of the search crops.
     """
 
@@ -338,8 +340,19 @@ def _unbatched(batches: list[Batch]) -> Batch:
     return batches[0]
 
 
+@runtime_checkable
+class Streamed(Protocol):
+    """A data set that knows itself how its batches are made one after the other."""
+
+    def batches(self, start: int, stop: int, workers: int) -> Iterator[Batch]:
+        """Yield batches `start` to `stop` (exclusive); `workers` processes may help."""
+
+
 def batches(dataset: Dataset[Batch], start: int, stop: int, workers: int) -> Iterator[Batch]:
     """Yield batches `start` to `stop` (exclusive), made by `workers` processes (0 = this one)."""
+    if isinstance(dataset, Streamed):
+        yield from dataset.batches(start, stop, workers)
+        return
     indices = range(start, stop)
     if workers == 0:
         for index in indices:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -85,6 +85,10 @@ class GeneratedStream(Dataset[Batch]):
                 for field in fields(GeneratedBatch)
             }
         )
+
+    def batches(self, start: int, stop: int, workers: int) -> Iterator[GeneratedBatch]:
+        """See `dataset.Streamed`; only this process reaches the device, `workers` are not used."""
+        return (self[index] for index in range(start, stop))
 
     def _make(self, index: int, numbers: NDArray[np.int64]) -> GeneratedBatch:
         variant, device, searches = self._variant, self._atlas.device, self._searches
