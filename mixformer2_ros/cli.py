@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("mixformer2_ros.training.command", "train a network by a recipe"),
     "benchmark": ("mixformer2_ros.benchmark.command", "measure engines, trackers and the node"),
     "export": ("mixformer2_ros.export_command", "make a network ready for a runtime, ahead"),
+    "precision": ("mixformer2_ros.precision.command", "calibrate int8, compare precisions"),
     "weights": ("mixformer2_ros.weights_command", "list, verify, import and convert weights"),
     "doctor": ("mixformer2_ros.doctor", "check this installation and say what is missing"),
 }

@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibrate",
         nargs="+",
         metavar="SOURCE",
-        help="int8: measure its ranges on these bags, videos, image folders or scene:SEED; default: "
-        "those beside the weights",
+        help="int8: measure its ranges on these bags, videos, image folders or scene:SEED; "
+        "default: those beside the weights",
     )
     parser.add_argument(
         "-o",

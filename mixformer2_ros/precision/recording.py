@@ -20,6 +20,12 @@ from mixformer2_ros.tracking.tracker import Tracker
 OWN_SCENES = tuple(f"scene:{seed}" for seed in range(9001, 9009))
 """Procedural scenes to calibrate on where nothing closer to the task is at hand."""
 
+OTHER_SCENES = tuple(f"scene:{seed}" for seed in range(5001, 5005))
+"""Others, to compare on what was not calibrated on."""
+
+# Crops further apart look less alike, but every frame in between must be rendered and tracked.
+_LARGEST_STEP = 3
+
 _BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 
 # An image (H, W, 3) uint8 RGB, and its target's x, y, w, h where that is known.
@@ -36,7 +42,7 @@ def collect_crops(engine: Engine, sources: Sequence[str] = OWN_SCENES, count: in
         engine: Runs the network, in float32.
         sources: What `mixformer2_ros.sources.open_source` takes, or bags.
         count: Crops in all: every source gives the same share, evenly spaced over its frames
-            (the first frames of one whose length is not known).
+            (over the first ones, where it has many times more or its length is not known).
 
     Raises:
         SourceError: A source cannot be read.
@@ -68,12 +74,14 @@ class _Recorder:
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
     ) -> list[TemplateMemory]:
         self._memories += self._engine.encode_templates(templates, online_templates)
-        self._templates += zip(templates, online_templates, strict=True)
+        self._templates += zip(templates.copy(), online_templates.copy(), strict=True)
         return list(range(len(self._memories) - len(templates), len(self._memories)))
 
     def locate(self, memories: Sequence[TemplateMemory], crops: NDArray[np.uint8]) -> Locations:
         if self.keeps:
-            self._searches += list(crops)
+            self._searches.extend(
+                crops.copy()
+            )  # a tracker cuts every frame's crop into the same place
             self._template_of += memories
         return self._engine.locate([self._memories[memory] for memory in memories], crops)
 
@@ -91,12 +99,12 @@ class _Recorder:
 def _record(recorder: _Recorder, source: str, count: int) -> None:
     frames, length = _open(source)
     # The tracker sees every frame of the part that is used; a share of them is kept.
-    step = 1 if length is None else max(1, (length - 1) // count)
+    step = 1 if length is None else max(1, min(_LARGEST_STEP, (length - 1) // count))
     tracker = Tracker(recorder)
     kept = -1
     for index, (image, truth) in enumerate(islice(frames, count * step + 1)):
         if index == 0:
-            tracker.init(image, _start(image, truth))
+            tracker.init(image, _start(image, truth).tolist())
             kept = 0
             continue
         recorder.keeps = index % step == 0
