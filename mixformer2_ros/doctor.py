@@ -18,11 +18,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from mixformer2_ros.inference import BACKENDS, find_default_weights
+from mixformer2_ros.inference import BACKENDS, ModelError, find_default_weights, processor
+from mixformer2_ros.inference.cache import cache_folder
+from mixformer2_ros.inference.loading import choose_backend
 from mixformer2_ros.model.variants import VARIANTS
 
 _LEAST_PYTHON = (3, 10)
-CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd")
 # A raw 1080p image is 6 MB; the kernel's default of 208 KiB holds a thirtieth of it.
 _LEAST_SOCKET_BUFFER = 2 << 20
 _CV_BRIDGE_TIME = 60.0
@@ -92,27 +93,8 @@ def check_processor() -> Iterator[Finding]:
     """Cores and the vector instructions that inference speed depends on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Finding(Level.OK, f"{platform.machine()}, {cores} cores for this process")
-    flags = cpu_flags()
-    if flags:
-        known = [feature for feature in CPU_FEATURES if feature in flags]
-        yield Finding(Level.NOTE, f"vector instructions: {', '.join(known) or 'none that help'}")
-
-
-def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """Feature flags of the first processor, empty where the system does not tell.
-
-    Args:
-        path: the kernel's file.
-    """
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return set()
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip().lower() in ("flags", "features"):
-            return set(value.split())
-    return set()
+    if processor.processor_flags():
+        yield Finding(Level.NOTE, f"vector instructions: {processor.describe_features()}")
 
 
 def check_engines() -> Iterator[Finding]:
@@ -131,8 +113,21 @@ def check_engines() -> Iterator[Finding]:
         usable += 1
         yield Finding(Level.OK, f"engine {backend}: {text}")
     if not usable:
-        cure = "pip install 'mixformer2_ros[torch]' (or install PyTorch as pytorch.org says)"
+        cure = "pip install 'mixformer2_ros[openvino]' ([onnx] on ARM processors)"
         yield Finding(Level.MISSING, f"no engine can run the networks: {cure}")
+        return
+    try:
+        backend, device, reason = choose_backend("auto", "auto")
+        yield Finding(Level.NOTE, f"backend auto is {backend} on device {device}{reason}")
+    except (ModelError, ImportError) as error:
+        yield Finding(Level.WARNING, f"backend auto finds nothing: {error}")
+    if find_spec("onnx") is None:
+        yield Finding(
+            Level.WARNING,
+            "onnx is not installed: OpenVINO and ONNX Runtime then start only from a folder that "
+            "mixformer2 export made elsewhere; pip install onnx",
+        )
+    yield Finding(Level.NOTE, f"networks made ready are kept in {cache_folder()}")
 
 
 def check_gpu() -> Iterator[Finding]:

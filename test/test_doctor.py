@@ -128,15 +128,6 @@ def test_small_receive_buffers_are_warned_of(tmp_path: Path) -> None:
     assert _levels(doctor.check_transport(path)) == [Level.NOTE, Level.OK]
 
 
-def test_processor_flags_are_read_on_intel_and_arm(tmp_path: Path) -> None:
-    path = tmp_path / "cpuinfo"
-    path.write_text("processor : 0\nflags\t\t: fpu avx2 avx512_vnni\n\nprocessor : 1\n")
-    assert doctor.cpu_flags(path) == {"fpu", "avx2", "avx512_vnni"}
-    path.write_text("processor : 0\nFeatures : fp asimd\n")
-    assert doctor.cpu_flags(path) == {"fp", "asimd"}
-    assert doctor.cpu_flags(tmp_path / "none") == set()
-
-
 def test_exit_code_tells_whether_something_essential_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from mixformer2_ros.doctor import CPU_FEATURES, cpu_flags
 from mixformer2_ros.inference.cache import CACHE_VARIABLE
+from mixformer2_ros.inference.processor import describe_features
 
 _RUNTIMES = ("openvino", "onnxruntime", "torch", "numpy")
 _POWERCAP = Path("/sys/class/powercap")
@@ -29,10 +29,8 @@ def cores() -> int:
 
 def describe() -> dict[str, str]:
     """Return what the machine is, by its features, and the versions of the runtimes."""
-    flags = cpu_flags()
-    features = [name for name in CPU_FEATURES if name in flags]
     found = {
-        "processor": f"{_processor()}, {', '.join(features) or 'no known vector extension'}",
+        "processor": f"{_processor()}, {describe_features()}",
         "cores": str(cores()),
         "memory": f"{_total_memory() / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
