@@ -161,7 +161,9 @@ class TensorRtEngine:
             images = dict(
                 zip(TEMPLATE_INPUTS, (templates[part], online_templates[part]), strict=True)
             )
-            layers = run(images)
+            run.start(images)
+            self._cuda.synchronise()
+            layers = run.results()
             memories += [
                 GraphMemory(tuple(layer[i : i + 1].copy() for layer in layers))
                 for i in range(count)
@@ -173,11 +175,15 @@ class TensorRtEngine:
         check_crops(crops, self.variant.search_size, "crops")
         check_memories(memories, crops)
         self._cuda.enter()
-        found = [
-            self._locator(index, part.stop - part.start)(memories[part], crops[part])
-            for index, part in enumerate(self._goes(len(crops)))
+        parts = self._goes(len(crops))
+        locators = [
+            self._locator(index, part.stop - part.start) for index, part in enumerate(parts)
         ]
-        boxes, scores, edges = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        for locator, part in zip(locators, parts, strict=True):
+            locator.start(memories[part], crops[part])
+        self._cuda.synchronise()
+        found = zip(*(locator.results() for locator in locators), strict=True)
+        boxes, scores, edges = (np.concatenate(results) for results in found)
         return Locations(boxes.astype(np.float64), scores.astype(np.float64), edges)
 
     def _goes(self, count: int) -> list[slice]:
@@ -253,8 +259,8 @@ class _Run:
             self._context.set_tensor_address(name, array.address)
         self._launch: Callable[[], None] | None = None
 
-    def __call__(self, values: dict[str, NDArray[np.uint8]]) -> list[NDArray]:
-        """Run it; the results are overwritten by the next run."""
+    def start(self, values: dict[str, NDArray[np.uint8]]) -> None:
+        """Put a run on the stream, once the one before is through."""
         for name, array in self._inputs.items():
             np.copyto(array.array, values[name])
         if self._launch is None:
@@ -263,7 +269,9 @@ class _Run:
             self._cuda.synchronise()
             self._launch = self._captured()
         self._launch()
-        self._cuda.synchronise()
+
+    def results(self) -> list[NDArray]:
+        """What the run said, once it is through; overwritten by the next."""
         return [array.array for array in self._outputs.values()]
 
     def _enqueue(self) -> None:
@@ -289,12 +297,15 @@ class _Locator:
         self._run = _Run(cuda, engine, batch, [CROP_INPUT], LOCATE_OUTPUTS, names)
         self._memories: tuple[GraphMemory, ...] = ()
 
-    def __call__(
-        self, memories: Sequence[GraphMemory], crops: NDArray[np.uint8]
-    ) -> tuple[NDArray, ...]:
+    def start(self, memories: Sequence[GraphMemory], crops: NDArray[np.uint8]) -> None:
+        """Put a run on the stream."""
         if [id(memory) for memory in memories] != [id(memory) for memory in self._memories]:
             layers = zip(*(memory.arrays for memory in memories), strict=True)
             for array, layer in zip(self._run.kept.values(), layers, strict=True):
                 array.write(np.concatenate(layer))
             self._memories = tuple(memories)
-        return tuple(result.copy() for result in self._run({CROP_INPUT: crops}))
+        self._run.start({CROP_INPUT: crops})
+
+    def results(self) -> list[NDArray]:
+        """What the run said, once it is through; overwritten by the next."""
+        return self._run.results()

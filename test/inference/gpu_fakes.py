@@ -16,6 +16,7 @@ import enum
 import pickle
 import threading
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -189,7 +190,7 @@ def tensorrt(version: str, driver: Driver, wrong: float = 0.0) -> ModuleType:
     """
     release = tuple(int(part) for part in version.split(".")[:2])
     module: Any = ModuleType("tensorrt")
-    module.__version__ = version
+    module.__version__, module.__spec__ = version, ModuleSpec("tensorrt", None)
     module.ILogger = _Logger
     module.DataType = _DataType
     module.float32, module.float16 = _DataType.FLOAT, _DataType.HALF

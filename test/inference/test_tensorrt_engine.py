@@ -287,3 +287,27 @@ def test_a_plan_is_tied_to_the_gpu_and_the_release(machine, state, tmp_path):
     other = machine("10.7.0")
     with pytest.raises(ModelError, match=r"10\.7\.0 does not take the plan: plan of version 10\.3"):
         load(other, tmp_path)
+
+
+def test_from_a_checkpoint_to_an_engine_that_is_built_once(machine, rule_checkpoint, tmp_path):
+    from mixformer2_ros.inference import export, load_engine
+
+    checkpoint = rule_checkpoint("small")
+    here = machine("10.3.0")
+    engine = load_engine("small", checkpoint, "tensorrt")
+    assert engine.description == "MixFormerV2-S, TensorRT 10.3 on Orin, float16"
+    assert len(here.trt.builds) == 2
+    load_engine("small", checkpoint, "tensorrt", "cuda", "fp16")
+    assert len(here.trt.builds) == 2
+    with pytest.raises(ModelError, match=r"first GPU: .* with CUDA_VISIBLE_DEVICES=1"):
+        load_engine("small", checkpoint, "tensorrt", "cuda:1")
+
+    recipe = export.make_recipe("small", checkpoint, "tensorrt", "fp16")
+    folder = export.obtain(recipe, checkpoint).folder
+    assert load_engine("small", folder).description == engine.description
+    for version, name in (("10.7.0", "Orin"), ("10.3.0", "Xavier")):
+        machine(version, name=name)
+        with pytest.raises(
+            ModelError, match=r"its runtime is '10\.3\.0 on Orin.*mixformer2 export"
+        ):
+            load_engine("small", folder)
