@@ -45,6 +45,15 @@ def test_without_autostart_it_waits_for_its_manager(make_bench):
     assert bench.track(BOX)
 
 
+def test_the_first_inference_is_done_while_it_configures(make_bench):
+    bench = make_bench({"autostart": False})
+    assert bench.engine.batches == []
+    assert bench.lifecycle("configure")
+    assert bench.engine.batches == [1]
+    assert bench.lifecycle("activate")
+    assert bench.engine.batches == [1]
+
+
 def test_deactivated_it_is_silent_and_forgets(bench, draw):
     bench.track(BOX)
     assert bench.lifecycle("deactivate")
