@@ -210,8 +210,12 @@ def _models(
     }
     if recipe.backend == "onnxruntime" and recipe.precision == "fp16":
         from mixformer2_ros.inference.half_graph import to_half
+        from mixformer2_ros.inference.tensorrt_graph import for_tensorrt
 
-        return {name: to_half(model, variant) for name, model in models.items()}
+        # Also as its TensorRT provider wants them; that costs the CUDA provider nothing.
+        return {
+            name: for_tensorrt(to_half(model, variant), (10, 0)) for name, model in models.items()
+        }
     return models
 
 

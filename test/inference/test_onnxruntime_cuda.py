@@ -81,6 +81,18 @@ def test_boxes_are_those_of_the_processor(gpu, rule_artefact, random_crops, inte
     assert " with CUDA on Orin, float32" in engine.description
 
 
+def test_half_precision_stays_near_float32(gpu, rule_artefact, random_crops):
+    crops = random_crops("small", 1)
+    gpu()
+    exact = located(OnnxRuntimeCudaEngine(rule_artefact("small", "onnxruntime"), "cuda"), crops)
+    half = OnnxRuntimeCudaEngine(rule_artefact("small", "onnxruntime", "fp16"), "cuda")
+    found = located(half, crops)
+    assert half.description.endswith("float16")
+    assert half.encode_templates(*crops[:2])[0].arrays[0].dtype == np.float16
+    np.testing.assert_allclose(found.boxes, exact.boxes, atol=1e-2)
+    np.testing.assert_allclose(found.edges, exact.edges, atol=1e-2)
+
+
 def test_memories_stay_on_the_gpu_from_frame_to_frame(gpu, rule_artefact, random_crops):
     machine = gpu()
     engine = OnnxRuntimeCudaEngine(rule_artefact("small", "onnxruntime"), "cuda")
