@@ -32,7 +32,8 @@ ROS = {
     f"{PACKAGE}.nodes",
 }
 APPLICATIONS = {
-    f"{PACKAGE}.{name}" for name in ("cli", "demo", "evaluation", "scenes", "sources", "training")
+    f"{PACKAGE}.{name}"
+    for name in ("cli", "demo", "evaluation", "precision", "scenes", "sources", "training")
 }
 FORBIDDEN = {
     "model": {"cv2", f"{PACKAGE}.inference", f"{PACKAGE}.tracking"} | ROS | APPLICATIONS,
@@ -43,6 +44,7 @@ FORBIDDEN = {
     "scenes": ROS,
     # Bags hold messages: the image codec of the ROS layer reads them, and needs no ROS itself.
     "evaluation": ROS - {f"{PACKAGE}.ros"},
+    "precision": ROS,
     "training": ROS,
 }
 
