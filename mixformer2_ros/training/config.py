@@ -13,6 +13,7 @@ from typing import Any
 from mixformer2_ros.model.variants import VARIANTS, Variant
 from mixformer2_ros.training.data.dataset import DataConfig
 from mixformer2_ros.training.distillation_losses import DistillationConfig
+from mixformer2_ros.training.initialisation import InitialisationConfig
 from mixformer2_ros.training.losses import LossConfig
 from mixformer2_ros.training.plain_data import ConfigError, build, read_mapping
 from mixformer2_ros.training.stages import STAGES
@@ -110,8 +111,7 @@ class TrainingConfig:
         start: Weights to begin with: a file, or the name of an earlier stage of the chain.
         teacher: Weights to learn from, likewise.
         seed: Decides initial weights and all samples.
-        likeness: How much attention follows the likeness of patches in a network that begins from
-            scratch, 0 or more. Little of it leaves tokens free to look anywhere at first.
+        initialisation: See there.
         epochs: Length of the training where neither minutes nor steps are asked for, in
             rounds of `epoch_samples` search crops.
         epoch_samples: See there.
@@ -148,7 +148,7 @@ class TrainingConfig:
     start: str | None = None
     teacher: str | None = None
     seed: int = 0
-    likeness: float = 1.0
+    initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
     epochs: float = 500.0
     epoch_samples: int = 60_000
     groups: int = 256

@@ -13,6 +13,7 @@ to.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,23 +24,39 @@ from mixformer2_ros.model.backbone import TokenMixer
 from mixformer2_ros.model.teacher import MixViT
 from mixformer2_ros.training.parts import box_layers, score_layers
 
-_PATCH_RMS = 2.2
 _RESIDUAL = 0.8
 _MARK_RMS = 1.0
 _TEMPLATE_BIAS = 3.0
 
 
-def initialise(model: MixFormerV2, seed: int, likeness: float = 1.0) -> None:
+@dataclass(frozen=True)
+class InitialisationConfig:
+    """How a network begins from scratch.
+
+    Attributes:
+        likeness: How much attention follows the likeness of patches, 0 or more. Little of it leaves
+            tokens free to look anywhere.
+        patch_rms: Root mean square of what patches give to tokens, where position embeddings give
+            0.7. Little of it lets tokens know better where they are.
+    """
+
+    likeness: float = 1.0
+    patch_rms: float = 2.2
+
+
+def initialise(
+    model: MixFormerV2, seed: int, config: InitialisationConfig = InitialisationConfig()
+) -> None:
     """Set all weights of a network, in place.
 
     Args:
         model: Any variant.
         seed: The same seed gives the same weights.
-        likeness: Norm of the orthogonal projections; attention follows likeness by its square.
+        config: How the network begins.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        _initialise_mixer(model.backbone, generator, likeness)
+        _initialise_mixer(model.backbone, generator, config)
         for tokens in (model.backbone.reg_tokens, model.backbone.pos_embed_reg):
             tokens.copy_(0.5 * torch.randn(tokens.shape, generator=generator))
         for head in (model.box_head, model.score_head):
@@ -52,25 +69,29 @@ def initialise(model: MixFormerV2, seed: int, likeness: float = 1.0) -> None:
 
 
 @torch.no_grad()
-def initialise_teacher(model: MixViT, seed: int, likeness: float = 1.0) -> None:
+def initialise_teacher(
+    model: MixViT, seed: int, config: InitialisationConfig = InitialisationConfig()
+) -> None:
     """Set the weights of a teacher's backbone, in place; its heads stay as they are.
 
     Args:
         model: Any variant.
         seed: The same seed gives the same weights.
-        likeness: See `initialise`.
+        config: How the network begins.
     """
-    _initialise_mixer(model.backbone, torch.Generator().manual_seed(seed), likeness)
+    _initialise_mixer(model.backbone, torch.Generator().manual_seed(seed), config)
 
 
-def _initialise_mixer(backbone: TokenMixer, generator: torch.Generator, likeness: float) -> None:
+def _initialise_mixer(
+    backbone: TokenMixer, generator: torch.Generator, config: InitialisationConfig
+) -> None:
     """Set the patch embedding, the templates' position embeddings and the blocks, in place."""
-    _initialise_patches(backbone.patch_embed.proj, generator)
+    _initialise_patches(backbone.patch_embed.proj, generator, config.patch_rms)
     template_mark = _mark_templates(backbone.pos_embed_t, generator)
     for block in backbone.layers():
         attention = block.attn
         width = attention.proj.in_features
-        shared = likeness * _orthogonal(width, width, generator)
+        shared = config.likeness * _orthogonal(width, width, generator)
         noise = 0.005 * torch.randn(2, width, width, generator=generator)
         value = _RESIDUAL * _orthogonal(width, width, generator)
         attention.qkv.weight.copy_(torch.cat([shared + noise[0], shared + noise[1], value]))
@@ -80,7 +101,7 @@ def _initialise_mixer(backbone: TokenMixer, generator: torch.Generator, likeness
         out.weight.copy_(_RESIDUAL * _orthogonal(out.out_features, out.in_features, generator))
         for layer in (attention.qkv, attention.proj, block.mlp.fc1, block.mlp.fc2):
             layer.bias.zero_()
-    _prefer(backbone.layers()[0].attn, template_mark)
+    _prefer(backbone.layers()[0].attn, template_mark, config.patch_rms)
 
 
 def _mark_templates(embedding: nn.Parameter, generator: torch.Generator) -> Tensor:
@@ -96,12 +117,12 @@ def _mark_templates(embedding: nn.Parameter, generator: torch.Generator) -> Tens
     return common
 
 
-def _prefer(attention: Attention, mark: Tensor) -> None:
+def _prefer(attention: Attention, mark: Tensor, patch_rms: float) -> None:
     """Bias all queries towards keys of tokens that carry a mark (C,)."""
     width = attention.proj.in_features
     keys = (attention.qkv.weight[width : 2 * width] @ mark).view(attention.heads, -1)
     # LayerNorm scales the mark down together with the token's content.
-    scale = math.sqrt(_PATCH_RMS**2 + 2 * _MARK_RMS**2 + 0.5)
+    scale = math.sqrt(patch_rms**2 + 2 * _MARK_RMS**2 + 0.5)
     wanted = _TEMPLATE_BIAS * math.sqrt(keys.shape[1]) * scale
     attention.qkv.bias[:width] = (keys * wanted / keys.square().sum(dim=1, keepdim=True)).flatten()
 
@@ -119,7 +140,9 @@ def cosine_basis(size: int) -> Tensor:
     return basis * math.sqrt(2.0 / size)
 
 
-def _initialise_patches(projection: nn.Conv2d, generator: torch.Generator) -> None:
+def _initialise_patches(
+    projection: nn.Conv2d, generator: torch.Generator, patch_rms: float
+) -> None:
     width, channels, size, _ = projection.weight.shape
     basis = cosine_basis(size)
     opponent = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
@@ -131,7 +154,7 @@ def _initialise_patches(projection: nn.Conv2d, generator: torch.Generator) -> No
     wanted = (1.0 + frequency) ** -1.0 * torch.tensor([1.0, 1.2, 1.2])[:, None, None].double()
     kept = wanted.flatten().argsort(descending=True, stable=True)[:width]
     gain = wanted / natural
-    gain *= _PATCH_RMS * math.sqrt(width / wanted.flatten()[kept].square().sum())
+    gain *= patch_rms * math.sqrt(width / wanted.flatten()[kept].square().sum())
     transform = torch.einsum("cuv,uy,vx,ck->cuvkyx", gain, basis, basis, opponent)
     transform = transform.reshape(channels * size * size, -1)[kept]
     rotation = _orthogonal(width, len(kept), generator).double()

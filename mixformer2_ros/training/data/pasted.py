@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, p
 Image = NDArray[np.uint8]
 
 _MIN_VISIBLE = 0.35
+_PLAIN_LIGHT = 0.35
 _CHANNEL_ORDERS = ((1, 2, 0), (2, 0, 1), (2, 1, 0), (1, 0, 2))
 
 
@@ -64,7 +66,8 @@ def pasted_sample(
         jitter: Placing of the search crops.
         searches: Number of search crops K.
         absent_share: Share of search crops without the target.
-        plain: Neither distractors nor occluders, nor edges of the image, and a perfect camera.
+        plain: Neither distractors nor occluders, nor edges of the image, a perfect camera, and a
+            background in the dark.
     """
     scene = _draw_scene(rng, objects, backgrounds, plain)
     size = variant.template_size / variant.template_factor
@@ -136,6 +139,8 @@ def _view(
 ) -> tuple[Image, NDArray[np.float32], bool]:
     """Paint one crop; return it, the target's box in it and whether the target is visible."""
     canvas = _backdrop(rng, scene, side, size, centre, 0.0 if still else scene.travel)
+    if scene.camera is None:
+        canvas = cv2.convertScaleAbs(canvas, alpha=_PLAIN_LIGHT)
     linear = scene.shape if still else _pose(rng, scene.agility) @ scene.shape
     affine = place(scene.target.hull, linear, size, centre)
     box = extent(scene.target.hull, affine)

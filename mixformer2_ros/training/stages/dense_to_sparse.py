@@ -83,7 +83,7 @@ def build(
         checked_teacher(config, teacher, MixViT), variant.search_size, variant.template_size
     )
     student = MixFormerV2(variant)
-    initialise(student, config.seed, config.likeness)
+    initialise(student, config.seed, config.initialisation)
     if start is not None:
         load_weights(student, start, "start")
     elif _alike(student, dense):

@@ -96,7 +96,7 @@ def build(
     variant = trained_variant(config)
     if start is None:
         model = MixFormerV2(variant)
-        initialise(model, config.seed, config.likeness)
+        initialise(model, config.seed, config.initialisation)
     else:
         model = _begun(start, variant)
     return OneStage(config, model, written_variant(config))

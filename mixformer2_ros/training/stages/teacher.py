@@ -59,7 +59,7 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = MixViT(teacher_variant(config))
-    initialise_teacher(model, config.seed, config.likeness)
+    initialise_teacher(model, config.seed, config.initialisation)
     if start is not None:
         load_teacher(model, start, "start")
     return TeacherStage(config, model)
