@@ -107,6 +107,7 @@ class Cuda:
         stream = ctypes.c_void_p()
         self._call("cuStreamCreate", ctypes.byref(stream), _NON_BLOCKING)
         self._stream = stream
+        self._release_with(self, "cuStreamDestroy_v2", stream)
 
     @property
     def stream(self) -> int:
@@ -143,7 +144,7 @@ class Cuda:
             "cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, ctypes.c_ulonglong(0)
         )
         self._call("cuGraphDestroy", graph)
-        return lambda: self._call("cuGraphLaunch", executable, self._stream)
+        return _Recorded(self, executable)
 
     def _copy_in(self, target: int, source: ctypes.c_void_p, nbytes: int) -> None:
         place = (ctypes.c_uint64(target), source, ctypes.c_size_t(nbytes))
@@ -154,7 +155,7 @@ class Cuda:
         self._call("cuMemcpyDtoHAsync_v2", *place, self._stream)
 
     def _release_with(self, owner: object, function: str, address: Any) -> None:
-        """Free memory when `owner` goes; the end of the process frees the rest."""
+        """Free what `owner` holds when it goes; the end of the process frees the rest."""
         finalize = weakref.finalize(owner, _release, self._driver, self._context, function, address)
         finalize.atexit = False
 
@@ -167,6 +168,17 @@ class Cuda:
         status = getattr(self._driver, function)(*arguments)
         if status:
             raise CudaError(f"{function}: {_reason(self._driver, status)}")
+
+
+class _Recorded:
+    """A CUDA graph; called, it puts its work on the stream."""
+
+    def __init__(self, cuda: Cuda, executable: ctypes.c_void_p) -> None:
+        self._cuda, self._executable = cuda, executable
+        cuda._release_with(self, "cuGraphExecDestroy", executable)
+
+    def __call__(self) -> None:
+        self._cuda._call("cuGraphLaunch", self._executable, self._cuda._stream)
 
 
 class DeviceArray:

@@ -90,6 +90,12 @@ class Driver:
     def _cuStreamCreate(self, stream: Any, flags: int) -> None:
         stream._obj.value = 7
 
+    def _cuStreamDestroy_v2(self, stream: Any) -> None:
+        assert not self._queue, "work is left on the stream"
+
+    def _cuGraphExecDestroy(self, executable: Any) -> None:
+        self._graphs[executable.value - 1] = []
+
     def _cuStreamSynchronize(self, stream: Any) -> int:
         if self._recording is not None:
             return self.INVALID_VALUE

@@ -235,6 +235,7 @@ def test_everything_on_the_gpu_is_given_back(machine, state, tmp_path):
     assert here.driver.memory
     del engine
     assert not here.driver.memory
+    assert here.driver.calls.count("cuGraphExecDestroy") == len(here.driver._graphs)
 
 
 def test_wrong_crops_are_refused(machine, state, tmp_path):
