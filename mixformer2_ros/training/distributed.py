@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,7 +67,11 @@ def processes(device: str) -> Iterator[torch.device]:
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield chosen
+        dist.barrier()  # the first process may still be writing, and serves the others until then
     finally:
+        # What waits for the collector still holds the group, whose threads would then be alive when
+        # Python ends, and abort it.
+        gc.collect()
         dist.destroy_process_group()
 
 
