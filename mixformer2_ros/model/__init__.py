@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         build_model,
     )
     from mixformer2_ros.model.state import CheckpointError
+    from mixformer2_ros.model.teacher import MixViT, build_teacher
 
 _HOMES = {
     "CheckpointError": "state",
@@ -23,16 +24,20 @@ _HOMES = {
     "read_checkpoint": "checkpoint",
     "FastMixFormerV2": "mixformerv2",
     "MixFormerV2": "mixformerv2",
+    "MixViT": "teacher",
     "Prediction": "mixformerv2",
     "build_model": "mixformerv2",
+    "build_teacher": "teacher",
 }
 
 __all__ = [
     "CheckpointError",
     "FastMixFormerV2",
     "MixFormerV2",
+    "MixViT",
     "Prediction",
     "build_model",
+    "build_teacher",
     "load_weights",
     "read_checkpoint",
 ]
