@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mixformer2_ros.inference.cache import CACHE_VARIABLE
+from mixformer2_ros.inference.cuda_driver import gpu_names
 from mixformer2_ros.inference.processor import describe_features
 
 _RUNTIMES = ("openvino", "onnxruntime", "torch", "numpy")
@@ -35,7 +36,10 @@ def describe() -> dict[str, str]:
         "memory": f"{_total_memory() / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
-    for runtime in _RUNTIMES:
+    gpus = gpu_names()
+    if gpus:
+        found["GPU"] = ", ".join(gpus)
+    for runtime in (*_RUNTIMES, "tensorrt") if gpus else _RUNTIMES:
         try:
             found[runtime] = version(runtime)
         except PackageNotFoundError:

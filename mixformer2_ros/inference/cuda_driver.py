@@ -58,6 +58,17 @@ def count_gpus() -> int:
     return count.value
 
 
+def gpu_names() -> list[str]:
+    """Names of the CUDA GPUs, without taking memory of them; empty without a driver."""
+    names = []
+    for index in range(count_gpus()):
+        driver, device, name = load_driver(), ctypes.c_int(), ctypes.create_string_buffer(256)
+        driver.cuDeviceGet(ctypes.byref(device), index)
+        driver.cuDeviceGetName(name, len(name), device)
+        names.append(name.value.decode(errors="replace"))
+    return names
+
+
 def parse_device(device: str) -> int:
     """Index of the GPU that "auto", "cuda" or "cuda:N" names.
 

@@ -50,12 +50,19 @@ def test_a_gpu_is_described(driver):
         Cuda(2)
 
 
+def test_gpus_are_named_without_a_context(driver):
+    fake = driver(gpus=2, name="NVIDIA H200")
+    assert cuda_driver.gpu_names() == ["NVIDIA H200"] * 2
+    assert "cuDevicePrimaryCtxRetain" not in fake.calls
+
+
 def test_without_a_driver_there_is_no_gpu(monkeypatch):
     def missing(name: str) -> None:
         raise OSError(name)
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     assert cuda_driver.count_gpus() == 0
+    assert cuda_driver.gpu_names() == []
     with pytest.raises(ModelError, match=r"no CUDA driver on this machine .* install"):
         Cuda()
 
