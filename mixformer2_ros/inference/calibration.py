@@ -25,7 +25,8 @@ _SAMPLE = 4096
 # Bounds that are tried, as shares of the largest value.
 _SHARES = np.linspace(0.2, 1.0, 41)
 
-_Run: TypeAlias = Callable[[Mapping[str, NDArray]], Sequence[NDArray]]
+Run: TypeAlias = Callable[[Mapping[str, NDArray]], Sequence[NDArray]]
+"""Takes a graph's inputs by name and gives the values it was made for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ def calibrate(
     random = np.random.default_rng(0)
     model = graph.template_graph(variant, state)
     inputs = linear_products(model)
-    run = _runner(model, [*graph.memory_names(variant), *inputs.values()])
+    run = runner(model, [*graph.memory_names(variant), *inputs.values()])
     memories = []
     for pair in zip(crops.templates, crops.online_templates, strict=True):
         images = (image[None] for image in pair)
@@ -78,7 +79,7 @@ def calibrate(
         _keep(samples, inputs, found[count:], random)
     model = graph.locate_graph(variant, state)
     inputs = linear_products(model)
-    run = _runner(model, list(inputs.values()))
+    run = runner(model, list(inputs.values()))
     for crop, pair_index in zip(crops.searches, crops.template_of, strict=True):
         found = run({graph.CROP_INPUT: crop[None], **memories[pair_index]})
         _keep(samples, inputs, found, random)
@@ -121,8 +122,16 @@ def _keep(
         samples.setdefault(name, []).append(chosen[value])
 
 
-def _runner(model: onnx.ModelProto, outputs: Sequence[str]) -> _Run:
-    """Return what runs a model and gives any of its values, with a runtime that is installed."""
+def runner(model: onnx.ModelProto, outputs: Sequence[str]) -> Run:
+    """Return what runs a model in float32 and gives any of its values.
+
+    Args:
+        model: A graph that holds its constants; gets more outputs.
+        outputs: Names of the values.
+
+    Raises:
+        ModelError: Neither ONNX Runtime nor OpenVINO is installed.
+    """
     known = {value.name for value in model.graph.output}
     for name in outputs:
         if name not in known:
@@ -138,7 +147,7 @@ def _runner(model: onnx.ModelProto, outputs: Sequence[str]) -> _Run:
     )
 
 
-def _onnxruntime_runner(model: onnx.ModelProto, outputs: Sequence[str]) -> _Run:
+def _onnxruntime_runner(model: onnx.ModelProto, outputs: Sequence[str]) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -149,7 +158,7 @@ def _onnxruntime_runner(model: onnx.ModelProto, outputs: Sequence[str]) -> _Run:
     return lambda feeds: session.run(list(outputs), dict(feeds))
 
 
-def _openvino_runner(model: onnx.ModelProto, outputs: Sequence[str]) -> _Run:
+def _openvino_runner(model: onnx.ModelProto, outputs: Sequence[str]) -> Run:
     import openvino as ov
 
     core = ov.Core()

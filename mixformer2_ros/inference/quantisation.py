@@ -10,7 +10,7 @@ float32 or, where the runtime is told so, in bfloat16.
 What stays there by default was chosen by its share of the error (docs/precision.md):
 
 - The products inside the attention. Most of a softmax over hundreds of tokens lies below the
-  1 / 127 that 8 bits resolve: rounded, it makes ten times the error of all other products together.
+  1 / 127 that 8 bits resolve: rounded, it makes by far the largest error.
 - The heads, which the box is read from, and the last block's products apart for every head (whose
   weights would need a scale for each, which runtimes do not have): four rows, no work.
 

@@ -1,6 +1,6 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`mixformer2 precision`: ranges for int8, and what each precision costs."""
+"""`mixformer2 precision`: ranges for int8, and what precisions cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixformer2_ros.inference.artefact import file_sha256
 from mixformer2_ros.inference.export import EXPORTS
 from mixformer2_ros.inference.loading import find_weights
 from mixformer2_ros.inference.precisions import Accuracy, Measured, measured_path
-from mixformer2_ros.inference.ranges import Ranges, ranges_path
+from mixformer2_ros.inference.ranges import Ranges, find_ranges, ranges_path
 from mixformer2_ros.inference.weights import read_weights
 from mixformer2_ros.model.variants import VARIANTS, get_variant
 from mixformer2_ros.precision.recording import OTHER_SCENES, OWN_SCENES, collect_crops
@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
     calibrate = kinds.add_parser("calibrate", help="measure the ranges that int8 needs")
     compare = kinds.add_parser("compare", help="every precision against float32")
-    for kind in (calibrate, compare):
+    sensitivity = kinds.add_parser("sensitivity", help="each part of the network alone in int8")
+    for kind in (calibrate, compare, sensitivity):
         kind.add_argument("--model", choices=sorted(VARIANTS), default="small")
         kind.add_argument("--checkpoint", type=Path, help="weights; default: the package's own")
         kind.add_argument("--crops", type=int, default=_CROPS, metavar="N", help="crops in all")
@@ -45,9 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     compare.add_argument("path", nargs="?", type=Path, help="folder of sequences to track")
     compare.add_argument("--backends", nargs="+", choices=_PROCESSOR_BACKENDS, default=["openvino"])
-    compare.add_argument(
-        "--sources", nargs="*", metavar="SOURCE", help="of the crops; default: the package's scenes"
-    )
+    for kind in (compare, sensitivity):
+        kind.add_argument(
+            "--sources", nargs="+", metavar="SOURCE", help="of the crops; default: package's scenes"
+        )
     compare.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
     compare.add_argument("--workers", type=int, default=1, help="processes that track sequences")
     compare.add_argument(
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate or compare."""
+    """Calibrate, compare or study the parts."""
     weights = find_weights(args.model, args.checkpoint)
     if args.kind == "calibrate":
         out = args.out or ranges_path(weights)
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         out.write_text(ranges.to_json())
         print(f"{out}: {len(ranges.bounds)} ranges from {ranges.crops} crops")
         return 0
-    return _compare(args, weights)
+    return _compare(args, weights) if args.kind == "compare" else _sensitivity(args, weights)
 
 
 def measure_ranges(
@@ -95,6 +97,19 @@ def measure_ranges(
     crops = collect_crops(engine, sources, count)
     network = get_variant(variant)
     return calibrate(network, read_weights(weights, network), file_sha256(weights), crops)
+
+
+def _sensitivity(args: argparse.Namespace, weights: Path) -> int:
+    require("onnx", "onnx")
+    from mixformer2_ros.precision.sensitivity import as_markdown, sensitivity
+
+    engine = load_engine(args.model, weights, device="cpu", precision="fp32")
+    crops = collect_crops(engine, args.sources or OTHER_SCENES, args.crops)
+    del engine
+    network = get_variant(args.model)
+    state, ranges = read_weights(weights, network), find_ranges(weights)
+    print(as_markdown(list(sensitivity(network, state, ranges, crops))))
+    return 0
 
 
 def _compare(args: argparse.Namespace, weights: Path) -> int:
