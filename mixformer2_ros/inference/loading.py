@@ -13,7 +13,7 @@ from mixformer2_ros.inference import export, processor
 from mixformer2_ros.inference.artefact import Artefact, check_recipe, is_artefact, open_artefact
 from mixformer2_ros.inference.cuda_driver import count_gpus
 from mixformer2_ros.inference.engine import Engine, ModelError
-from mixformer2_ros.inference.precisions import fastest_precision
+from mixformer2_ros.inference.precisions import check_int8, fastest_precision
 from mixformer2_ros.inference.weights import describe_weights, find_default_weights
 from mixformer2_ros.model.state import CheckpointError
 from mixformer2_ros.model.variants import Variant, get_variant
@@ -86,6 +86,8 @@ def _load_onnxruntime(request: _Request) -> Engine:
         return OnnxRuntimeCudaEngine(_artefact(request, "onnxruntime", precision), device)
     if precision == "fp16":
         raise ModelError("precision 'fp16' is for CUDA GPUs: on a processor use auto or fp32")
+    if precision == "int8":
+        check_int8()
     from mixformer2_ros.inference.onnxruntime_engine import OnnxRuntimeEngine
 
     engine = OnnxRuntimeEngine(_artefact(request, "onnxruntime", precision), request.threads)

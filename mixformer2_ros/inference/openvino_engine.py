@@ -21,6 +21,7 @@ from mixformer2_ros.inference.graph_interface import (
     memory_names,
 )
 from mixformer2_ros.inference.memory import give_back
+from mixformer2_ros.inference.precisions import check_int8
 
 _NAMES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 
@@ -104,12 +105,8 @@ def check_precision(precision: str) -> None:
             "precision 'bf16' needs a processor with AVX512_BF16, AMX or ARM's BF16, and this one "
             "has none of them: use auto or fp32"
         )
-    if precision == "int8" and not processor.has_int8():
-        raise ModelError(
-            "precision 'int8' needs a processor that sums products of 8-bit integers (AVX512_VNNI, "
-            "AVX_VNNI, AMX or ARM's dot product); this one has none of them, and would be slower "
-            "than in float32: use auto or fp32"
-        )
+    if precision == "int8":
+        check_int8()
 
 
 def _hint(precision: str) -> str:

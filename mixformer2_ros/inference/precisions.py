@@ -141,6 +141,16 @@ def fastest_precision(weights: Path, backend: str) -> tuple[str, str]:
     return "fp32", f" (float32: {'; '.join(reasons)})" if reasons else ""
 
 
+def check_int8() -> None:
+    """Raise ModelError unless the processor runs int8 as it should."""
+    if not processor.has_int8():
+        raise ModelError(
+            "precision 'int8' needs a processor that sums products of 8-bit integers (AVX512_VNNI, "
+            "AVX_VNNI, AMX or ARM's dot product); this one has none of them, and would be slower "
+            "than in float32, or inexact: use auto or fp32"
+        )
+
+
 def _runs_well(precision: str) -> bool:
     return processor.has_int8() if precision == "int8" else processor.has_bfloat16()
 

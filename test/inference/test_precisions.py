@@ -93,6 +93,13 @@ def test_measurements_of_other_weights_do_not_count(weights, processor):
     assert "other weights" in reason
 
 
+def test_int8_is_refused_where_the_processor_is_not_made_for_it(processor):
+    precisions.check_int8()
+    processor(int8=False, bf16=True)
+    with pytest.raises(ModelError, match=r"VNNI.*use auto or fp32"):
+        precisions.check_int8()
+
+
 @pytest.mark.parametrize("change", [{"format": 9}, {"accuracies": 3}, {"float32": {}}], ids=str)
 def test_damaged_measurements_are_refused_with_the_cure(weights, change):
     path = measured_path(weights)

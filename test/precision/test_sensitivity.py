@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from mixformer2_ros.inference.calibration import Crops  # noqa: E402
-from mixformer2_ros.inference.ranges import Ranges  # noqa: E402
-from mixformer2_ros.model.state import expected_shapes  # noqa: E402
-from mixformer2_ros.model.variants import SMALL  # noqa: E402
-from mixformer2_ros.precision.sensitivity import as_markdown, sensitivity  # noqa: E402
+from mixformer2_ros.inference.calibration import Crops
+from mixformer2_ros.inference.ranges import Ranges
+from mixformer2_ros.model.state import expected_shapes
+from mixformer2_ros.model.variants import SMALL
+from mixformer2_ros.precision.sensitivity import as_markdown, sensitivity
 
 
 class _Anything(dict):
