@@ -18,6 +18,7 @@ from mixformer2_ros.evaluation.trackers import recipe_of, tracker_factory
 from mixformer2_ros.inference import ModelError, load_engine
 from mixformer2_ros.inference.calibration import Crops
 from mixformer2_ros.inference.precisions import Accuracy
+from mixformer2_ros.inference.ranges import find_ranges
 from mixformer2_ros.precision.drift import Answers, Drift, answers, drift
 
 SCORES = ("success_auc", "precision_20", "confidence_auroc")
@@ -127,9 +128,10 @@ def _track(plan: Plan, backend: str, precision: str, sequences: Several[Sequence
     factory = tracker_factory("mixformer", engine)
     store = ResultStore(plan.results, "flat")
     name = f"{plan.variant}-{backend}-{precision}"
-    report = run_tracker(
-        factory, sequences, store, name, recipe=recipe_of(factory), workers=plan.workers
-    )
+    recipe = recipe_of(factory)
+    if precision == "int8":
+        recipe["ranges"] = find_ranges(plan.checkpoint).digest()
+    report = run_tracker(factory, sequences, store, name, recipe=recipe, workers=plan.workers)
     if report.failed:
         raise RuntimeError(f"{name}: {'; '.join(f'{k}: {v}' for k, v in report.failed.items())}")
     return score_tracker(sequences, store, name)

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from mixformer2_ros.inference import find_default_weights, load_engine  # noqa: E402
-from mixformer2_ros.inference import processor as this_processor  # noqa: E402
-from mixformer2_ros.scenes.scene import Scene  # noqa: E402
-from mixformer2_ros.tracking.crops import crop, search_window  # noqa: E402
-from mixformer2_ros.tracking.frame import as_frame  # noqa: E402
+from mixformer2_ros.inference import find_default_weights, load_engine
+from mixformer2_ros.inference import processor as this_processor
+from mixformer2_ros.scenes.scene import Scene
+from mixformer2_ros.tracking.crops import crop, search_window
+from mixformer2_ros.tracking.frame import as_frame
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])

@@ -238,3 +238,10 @@ def test_a_network_made_ready_before_needs_nothing_but_its_runtime(checkpoint, b
     )
     blocked = ("torch", "rclpy", "onnx", "safetensors", "google.protobuf", "cv2")
     assert "float32" in run_without(blocked, code, str(checkpoint))
+
+
+def test_auto_precision_goes_by_what_was_measured_with_the_weights(checkpoint, monkeypatch):
+    monkeypatch.setattr(loading, "fastest_precision", lambda weights, backend: ("int8", " (why)"))
+    assert loading.exact_precision("openvino", "auto", weights=checkpoint) == ("int8", " (why)")
+    assert loading.exact_precision("openvino", "fp32", weights=checkpoint) == ("fp32", "")
+    assert loading.exact_precision("tensorrt", "auto", "cuda", checkpoint) == ("fp16", "")
