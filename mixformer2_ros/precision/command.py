@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
     compare.add_argument("--workers", type=int, default=1, help="processes that track sequences")
     compare.add_argument(
+        "--starts",
+        type=int,
+        default=1,
+        metavar="N",
+        help="track every sequence from N slightly different first boxes, at most 5",
+    )
+    compare.add_argument(
         "--results", type=Path, default=Path("results"), help="folder that keeps what was tracked"
     )
     compare.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
@@ -113,10 +120,12 @@ def _sensitivity(args: argparse.Namespace, weights: Path) -> int:
 
 
 def _compare(args: argparse.Namespace, weights: Path) -> int:
-    from mixformer2_ros.precision.comparison import Plan, as_markdown, compare
+    from mixformer2_ros.precision.comparison import MOST_STARTS, Plan, as_markdown, compare
 
     if args.record and args.path is None:
         raise ValueError("--record needs a folder of sequences: what counts is how well it tracks")
+    if not 1 <= args.starts <= MOST_STARTS:
+        raise ValueError(f"--starts is {args.starts}: give 1 to {MOST_STARTS}")
     pairs = [
         (backend, precision)
         for backend in args.backends
@@ -129,16 +138,15 @@ def _compare(args: argparse.Namespace, weights: Path) -> int:
         crops = collect_crops(engine, args.sources or OTHER_SCENES, args.crops)
         del engine
     sequences = [] if args.path is None else open_dataset("folder", args.path)
-    plan = Plan(args.model, weights, args.threads, args.workers, args.results)
+    plan = Plan(args.model, weights, args.threads, args.workers, args.results, args.starts)
     rows = compare(plan, pairs, crops, sequences)
     print(as_markdown(rows))
     if args.json:
         args.json.write_text(json.dumps([row.as_dict() for row in rows], indent=1) + "\n")
     if args.record:
         frames = sum(map(len, sequences))
-        data = (
-            f"{len(sequences)} sequences, {frames} frames: {', '.join(s.name for s in sequences)}"
-        )
+        names = ", ".join(sequence.name for sequence in sequences)
+        data = f"{len(sequences)} sequences, {frames} frames, {args.starts} starts: {names}"
         accuracies: dict[str, dict[str, Accuracy]] = {}
         for row in rows:
             accuracies.setdefault(row.backend, {})[row.precision] = row.accuracy

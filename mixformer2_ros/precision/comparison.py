@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from collections.abc import Sequence as Several
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mixformer2_ros.evaluation.datasets import Sequence
 from mixformer2_ros.evaluation.results import ResultStore
@@ -25,6 +28,11 @@ SCORES = ("success_auc", "precision_20", "confidence_auroc")
 """What of an evaluation is compared (`evaluation.scoring.METRICS`)."""
 
 
+# First boxes, moved by shares of their width and height: an operator's is no more exact.
+_SHIFTS = ((0.0, 0.0), (0.02, 0.0), (-0.02, 0.0), (0.0, 0.02), (0.0, -0.02))
+MOST_STARTS = len(_SHIFTS)
+
+
 @dataclass(frozen=True)
 class Row:
     """One backend in one precision.
@@ -36,6 +44,7 @@ class Row:
         drift: From the float32 of the first backend; None where there were no crops.
         scores: `SCORES` on the sequences; empty where there were none.
         sequences: Success AUC of each sequence.
+        starts: Success AUC of each start, of which the others are means.
     """
 
     backend: str
@@ -44,6 +53,7 @@ class Row:
     drift: Drift | None
     scores: dict[str, float]
     sequences: dict[str, float]
+    starts: tuple[float, ...] = ()
 
     @property
     def accuracy(self) -> Accuracy:
@@ -67,6 +77,9 @@ class Plan:
         threads: CPU threads of each engine.
         workers: Processes that track sequences.
         results: Folder that keeps what was tracked, so that a run can go on where it stopped.
+        starts: Times that each sequence is tracked, each from a first box moved a little (at most
+            `MOST_STARTS`). Tracking is chaotic: the mean over starts tells a precision's cost from
+            the luck of one run.
     """
 
     variant: str
@@ -74,6 +87,7 @@ class Plan:
     threads: int
     workers: int
     results: Path
+    starts: int
 
 
 def compare(
@@ -111,12 +125,15 @@ def compare(
         moved = drift(found, reference) if found is not None and reference is not None else None
         description = engine.description
         del engine
-        score = _track(plan, backend, precision, sequences) if sequences else None
-        rows.append(_row(backend, precision, description, moved, score))
+        scores = _track(plan, backend, precision, sequences) if sequences else []
+        rows.append(_row(backend, precision, description, moved, scores))
     return rows
 
 
-def _track(plan: Plan, backend: str, precision: str, sequences: Several[Sequence]) -> TrackerScore:
+def _track(
+    plan: Plan, backend: str, precision: str, sequences: Several[Sequence]
+) -> list[TrackerScore]:
+    """Track all sequences from each start; one score a start."""
     engine = {
         "variant": plan.variant,
         "checkpoint": str(plan.checkpoint),
@@ -126,26 +143,57 @@ def _track(plan: Plan, backend: str, precision: str, sequences: Several[Sequence
         "threads": plan.threads,
     }
     factory = tracker_factory("mixformer", engine)
-    store = ResultStore(plan.results, "flat")
-    name = f"{plan.variant}-{backend}-{precision}"
     recipe = recipe_of(factory)
     if precision == "int8":
         recipe["ranges"] = find_ranges(plan.checkpoint).digest()
-    report = run_tracker(factory, sequences, store, name, recipe=recipe, workers=plan.workers)
-    if report.failed:
-        raise RuntimeError(f"{name}: {'; '.join(f'{k}: {v}' for k, v in report.failed.items())}")
-    return score_tracker(sequences, store, name)
+    store = ResultStore(plan.results, "flat")
+    scores = []
+    for start, shift in enumerate(_SHIFTS[: plan.starts]):
+        name = f"{plan.variant}-{backend}-{precision}-start{start}"
+        given = [shifted(sequence, shift) for sequence in sequences]
+        report = run_tracker(
+            factory,
+            given,
+            store,
+            name,
+            recipe={**recipe, "shift": list(shift)},
+            workers=plan.workers,
+        )
+        if report.failed:
+            reasons = (f"{sequence}: {reason}" for sequence, reason in report.failed.items())
+            raise RuntimeError(f"{name}: {'; '.join(reasons)}")
+        scores.append(score_tracker(sequences, store, name))
+    return scores
+
+
+def shifted(sequence: Sequence, shift: Several[float]) -> Sequence:
+    """Return a sequence whose first box is moved by shares of its size."""
+    truth = sequence.truth.copy()
+    truth[sequence.start, :2] += np.multiply(shift, truth[sequence.start, 2:])
+    return replace(sequence, truth=truth)
 
 
 def _row(
-    backend: str, precision: str, description: str, moved: Drift | None, score: TrackerScore | None
+    backend: str,
+    precision: str,
+    description: str,
+    moved: Drift | None,
+    starts: Several[TrackerScore],
 ) -> Row:
     scores: dict[str, float] = {}
     by_sequence: dict[str, float] = {}
-    if score is not None:
-        scores = {name: float(score.overall[name] or 0.0) for name in SCORES}
-        by_sequence = {s.name: float(s.values["success_auc"] or 0.0) for s in score.sequences}
-    return Row(backend, precision, description, moved, scores, by_sequence)
+    if starts:
+        scores = {name: _mean(score.overall[name] for score in starts) for name in SCORES}
+        by_sequence = {
+            parts[0].name: _mean(part.values["success_auc"] for part in parts)
+            for parts in zip(*(score.sequences for score in starts), strict=True)
+        }
+    aucs = tuple(float(score.overall["success_auc"] or 0.0) for score in starts)
+    return Row(backend, precision, description, moved, scores, by_sequence, aucs)
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    return float(np.mean([value or 0.0 for value in values]))
 
 
 def as_markdown(rows: Several[Row]) -> str:
@@ -160,6 +208,12 @@ def as_markdown(rows: Several[Row]) -> str:
         cells += [f"{100 * row.scores[name]:.1f}" for name in SCORES[:2] if row.scores]
         cells += [f"{row.scores[name]:.3f}" for name in SCORES[2:] if row.scores]
         lines.append(_line(cells))
+    if len(rows[0].starts) > 1:
+        titles = [f"from start {index}" for index in range(len(rows[0].starts))]
+        lines += ["", _line(["success AUC", *titles]), _line(["---"] * (1 + len(titles)))]
+        for row in rows:
+            aucs = [f"{100 * value:.1f}" for value in row.starts]
+            lines.append(_line([f"{row.backend} {row.precision}", *aucs]))
     if rows[0].sequences:
         titles = [f"{row.backend} {row.precision}" for row in rows]
         lines += ["", _line(["success AUC", *titles]), _line(["---"] * (1 + len(rows)))]

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from mixformer2_ros.precision.comparison import Row, as_markdown
+from mixformer2_ros.evaluation.datasets import Sequence
+from mixformer2_ros.precision.comparison import Row, as_markdown, shifted
 from mixformer2_ros.precision.drift import Answers, Drift, drift
 
 
@@ -30,6 +33,21 @@ def test_the_table_shows_costs_and_every_sequence_against_the_first_row():
         "| openvino | int8 | 0.0049 | 0.0300 | 0.0030 | 0.0100 | 56.4 | 70.9 | 0.861 |"
     )
     assert table[-1] == "| Girl | 49.2 | -12.3 |"
+
+
+def test_several_starts_are_shown_one_by_one():
+    scores = {"success_auc": 0.55, "precision_20": 0.7, "confidence_auroc": 0.9}
+    row = Row("openvino", "int8", "", None, scores, {"Girl": 0.4}, (0.54, 0.56))
+    assert "| openvino int8 | 54.0 | 56.0 |" in as_markdown([row]).splitlines()
+
+
+def test_another_start_moves_the_first_box_only():
+    truth = np.array([[10.0, 20, 50, 100], [12, 20, 50, 100]])
+    frames = [Path("0.png"), Path("1.png")]
+    sequence = Sequence("s", frames, truth, np.zeros(2, bool))
+    moved = shifted(sequence, (0.02, -0.02))
+    assert moved.truth.tolist() == [[11, 18, 50, 100], [12, 20, 50, 100]]
+    assert sequence.truth[0, 0] == 10
 
 
 def test_without_sequences_only_the_drift_is_shown():
