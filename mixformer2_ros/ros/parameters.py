@@ -155,7 +155,7 @@ _PARAMETERS: dict[str, _Parameter] = {
         "", "File with the network's weights; empty takes the weights that ship with the package."
     ),
     "backend": _Parameter("auto", "What runs the network; auto takes the best one installed."),
-    "device": _Parameter("auto", "Device of the network: auto, cpu, cuda, cuda:N."),
+    "device": _Parameter("auto", "Device of the network: auto, cpu, cuda, cuda:N, tensorrt."),
     "precision": _Parameter("auto", "Arithmetic of the network: auto, fp32, fp16, bf16, int8."),
     "threads": _Parameter(0, "CPU threads of the network; 0 lets the engine choose.", (0, 256)),
     "cpu_affinity": _Parameter(
