@@ -22,11 +22,12 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "engine": ("engine", "--parts", "speed", "start"),
     "targets": ("engine", "--parts", "targets", "--frames", "20"),
     "busy": ("engine", "--parts", "busy", "--frames", "60"),
-    "engine-base": ("engine", "--model", "base", "--frames", "40", "--parts", "speed", "start"),
+    "engine-base": ("engine", "--model", "base", "--frames", "20", "--parts", "speed"),
     "tracker": ("tracker", "--precisions", "fp32", "bf16", "int8"),
-    "node": ("node", "--frames", "10000", "--rate", "60", "--size", "1280x720"),
+    "node": ("node", "--frames", "10000", "--size", "1280x720"),
     "node-1080p": ("node", "--frames", "600"),
     "soak": ("soak",),
+    "tokens": ("tokens",),
     "generator": ("generator",),
 }
 """What documents are made of, in the order of measuring."""

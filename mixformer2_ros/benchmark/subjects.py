@@ -267,7 +267,10 @@ def _crops(variant: Variant, targets: int) -> list[NDArray[np.uint8]]:
 
 
 def _scene(size: tuple[int, int]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
-    """Frames of a scene and their true boxes, forwards and backwards without end."""
+    """Frames of a scene and their true boxes, forwards and backwards without end.
+
+    All of them in the same memory, written just before: so a camera's driver hands them over.
+    """
     from itertools import cycle, islice
 
     from mixformer2_ros.sources import open_source
@@ -277,4 +280,7 @@ def _scene(size: tuple[int, int]) -> Iterator[tuple[NDArray[np.uint8], NDArray[n
         for frame in islice(open_source("scene:1", size=size), _SCENE_FRAMES)
         if frame.truth is not None and np.isfinite(frame.truth).all()
     ]
-    return cycle([*frames, *frames[-2:0:-1]])
+    memory = np.empty_like(frames[0][0])
+    for image, box in cycle([*frames, *frames[-2:0:-1]]):
+        np.copyto(memory, image)
+        yield memory, box
