@@ -15,7 +15,7 @@ NAME = "SHA256SUMS"
 _BLOCK = 1 << 20
 
 
-def sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -43,7 +43,7 @@ def read_sums(folder: Path) -> dict[str, str]:
 def add_sum(path: Path) -> str:
     """List a file in its folder, or renew its line; return its SHA-256."""
     sums = read_sums(path.parent)
-    sums[path.name] = sha256(path)
+    sums[path.name] = file_sha256(path)
     partial = path.with_name(NAME + ".part")
     partial.write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), "utf-8")
     os.replace(partial, path.with_name(NAME))
@@ -55,5 +55,5 @@ def problem(path: Path) -> str | None:
     listed = read_sums(path.parent).get(path.name)
     if listed is None:
         return f"not listed in {path.with_name(NAME)}"
-    found = sha256(path)
+    found = file_sha256(path)
     return None if found == listed else f"has sha256 {found} instead of {listed}: copy it again"

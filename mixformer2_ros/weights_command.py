@@ -101,7 +101,7 @@ def _list(_args: argparse.Namespace) -> int:
             print(f"{variant}: {state}")
             print(f"  file    {path}")
             print(f"  size    {path.stat().st_size / 1e6:.1f} MB, {_content(path)}")
-            print(f"  sha256  {checksums.sha256(path)}")
+            print(f"  sha256  {checksums.file_sha256(path)}")
             print(f"  source  {source}")
     return 0
 
@@ -150,7 +150,7 @@ def _import(args: argparse.Namespace) -> int:
         precision=_precision(state),
         digest=checksums.add_sum(path),
         source=source.resolve(),
-        source_digest=checksums.sha256(source),
+        source_digest=checksums.file_sha256(source),
     )
     path.with_suffix(".md").write_text(card, encoding="utf-8")
     print(f"{path}: {_summary(state)}; now the default weights of variant {variant.name!r}")

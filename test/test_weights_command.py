@@ -57,11 +57,11 @@ def test_a_published_checkpoint_becomes_the_default(home, tmp_path, capsys):
     assert "base: default" in listed
     assert "float16" in listed
     assert "source  imported" in listed
-    assert checksums.sha256(path) in listed
+    assert checksums.file_sha256(path) in listed
     assert cli.main(["weights", "show", "base"]) == 0
     card = capsys.readouterr().out
-    assert checksums.sha256(file) in card
-    assert checksums.sha256(path) in card
+    assert checksums.file_sha256(file) in card
+    assert checksums.file_sha256(path) in card
 
 
 def test_imported_weights_are_replaced_only_on_request(home, tmp_path, capsys):

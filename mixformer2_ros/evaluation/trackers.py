@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.evaluation.baselines import BASELINES, BaselineTracker
 from mixformer2_ros.evaluation.playback import TrackerLike
 from mixformer2_ros.tracking.config import TrackerConfig
@@ -156,7 +156,7 @@ def _weights(variant: str, checkpoint: str | Path | None) -> str:
     if path is None:
         raise ModelError(f"no default weights of {variant!r}: give a file with --checkpoint")
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_sha256(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error}") from error
     return f"{path.name} sha256 {digest[:16]}"

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.model.variants import Variant, get_variant
 
@@ -19,8 +19,6 @@ METADATA = "artefact.json"
 # The two graphs, without the suffix of their files.
 TEMPLATE_GRAPH = "encode_templates"
 LOCATE_GRAPH = "locate"
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,15 +65,6 @@ class Artefact:
         """File of the graph `TEMPLATE_GRAPH` or `LOCATE_GRAPH`."""
         suffixes = {"openvino": ".xml", "tensorrt": ".plan"}
         return self.folder / f"{name}{suffixes.get(self.recipe.backend, '.onnx')}"
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's contents in hexadecimal digits."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            total.update(chunk)
-    return total.hexdigest()
 
 
 def is_artefact(path: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference import cache, processor
 from mixformer2_ros.inference.artefact import (
     LOCATE_GRAPH,
@@ -19,7 +20,6 @@ from mixformer2_ros.inference.artefact import (
     Artefact,
     Recipe,
     check_recipe,
-    file_sha256,
     open_artefact,
     write_metadata,
 )

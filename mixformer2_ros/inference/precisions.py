@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference import processor
-from mixformer2_ros.inference.artefact import file_sha256
 from mixformer2_ros.inference.engine import ModelError
 
 MEASURED_FORMAT = 1

@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mixformer2_ros.inference.artefact import file_sha256
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.model.variants import get_variant
 

@@ -9,10 +9,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.evaluation.datasets import open_dataset
 from mixformer2_ros.evaluation.extras import require
 from mixformer2_ros.inference import load_engine
-from mixformer2_ros.inference.artefact import file_sha256
 from mixformer2_ros.inference.export import EXPORTS
 from mixformer2_ros.inference.loading import find_weights
 from mixformer2_ros.inference.precisions import Accuracy, Measured, measured_path

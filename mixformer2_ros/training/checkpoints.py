@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mixformer2_ros.checksums import file_sha256
+
 _MANIFEST = ".manifest.json"
 _PARTIAL = ".partial"
-_BLOCK = 1 << 20
 
 
 class StorageError(ValueError):
@@ -79,7 +80,7 @@ class Store:
 
     def _split(self, name: str, whole: Path) -> set[str]:
         assert self._part_bytes is not None
-        digest = _sha256(whole)
+        digest = file_sha256(whole)
         parts: list[dict[str, Any]] = []
         with whole.open("rb") as file:
             while data := file.read(self._part_bytes):
@@ -157,11 +158,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -11,8 +11,9 @@ from safetensors.numpy import save_file
 
 pytest.importorskip("onnx")
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference import ModelError, export, load_engine
-from mixformer2_ros.inference.artefact import METADATA, file_sha256
+from mixformer2_ros.inference.artefact import METADATA
 from mixformer2_ros.model.state import CheckpointError
 
 RUNTIMES = tuple(export.EXPORTS)

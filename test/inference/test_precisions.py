@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference import ModelError, precisions
-from mixformer2_ros.inference.artefact import file_sha256
 from mixformer2_ros.inference.precisions import (
     Accuracy,
     Measured,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference import ModelError, find_default_weights
-from mixformer2_ros.inference.artefact import file_sha256
 from mixformer2_ros.inference.ranges import Ranges, find_ranges, ranges_path, read_ranges
 
 
