@@ -89,6 +89,16 @@ def check_crops(crops: NDArray[np.uint8], side: int, name: str) -> None:
         raise ValueError(f"{name} must be (N, {side}, {side}, 3), got {crops.shape}")
 
 
+def check_templates(
+    templates: NDArray[np.uint8], online_templates: NDArray[np.uint8], side: int
+) -> None:
+    """Raise ValueError unless both are (N, side, side, 3) uint8 with the same N >= 1."""
+    check_crops(templates, side, "templates")
+    check_crops(online_templates, side, "online_templates")
+    if len(templates) != len(online_templates):
+        raise ValueError(f"{len(templates)} templates, {len(online_templates)} online ones")
+
+
 def check_memories(memories: Sequence[TemplateMemory], crops: NDArray[np.uint8]) -> None:
     """Raise ValueError unless there are as many memories as crops."""
     if len(memories) != len(crops):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference.engine import Locations, check_crops, check_memories
+from mixformer2_ros.inference.engine import Locations, check_crops, check_memories, check_templates
 from mixformer2_ros.model.variants import Variant
 
 
@@ -56,10 +56,7 @@ class GraphEngine(ABC):
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
     ) -> list[GraphMemory]:
         """Encode two templates a target; see `Engine.encode_templates`."""
-        check_crops(templates, self.variant.template_size, "templates")
-        check_crops(online_templates, self.variant.template_size, "online_templates")
-        if len(templates) != len(online_templates):
-            raise ValueError(f"{len(templates)} templates, {len(online_templates)} online ones")
+        check_templates(templates, online_templates, self.variant.template_size)
         memories = []
         for part in self._groups(len(templates)):
             layers = self._run_template(

@@ -30,6 +30,7 @@ from mixformer2_ros.inference.engine import (
     ModelError,
     check_crops,
     check_memories,
+    check_templates,
     describe,
 )
 from mixformer2_ros.inference.graph_engine import GraphMemory
@@ -144,10 +145,7 @@ class TensorRtEngine:
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
     ) -> list[GraphMemory]:
         """Encode two templates a target; see `Engine.encode_templates`."""
-        check_crops(templates, self.variant.template_size, "templates")
-        check_crops(online_templates, self.variant.template_size, "online_templates")
-        if len(templates) != len(online_templates):
-            raise ValueError(f"{len(templates)} templates, {len(online_templates)} online ones")
+        check_templates(templates, online_templates, self.variant.template_size)
         self._cuda.enter()
         memories = []
         for part in self._goes(len(templates)):

@@ -19,6 +19,7 @@ from mixformer2_ros.inference.engine import (
     ModelError,
     check_crops,
     check_memories,
+    check_templates,
     describe,
 )
 from mixformer2_ros.inference.torch_network import (
@@ -85,10 +86,7 @@ class TorchEngine:
         self, templates: NDArray[np.uint8], online_templates: NDArray[np.uint8]
     ) -> list[TorchMemory]:
         """Encode two templates a target; see `Engine.encode_templates`."""
-        check_crops(templates, self.variant.template_size, "templates")
-        check_crops(online_templates, self.variant.template_size, "online_templates")
-        if len(templates) != len(online_templates):
-            raise ValueError(f"{len(templates)} templates, {len(online_templates)} online ones")
+        check_templates(templates, online_templates, self.variant.template_size)
         with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
             images = [
                 torch.from_numpy(np.ascontiguousarray(part)).to(self._device)
