@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.model.variants import Variant, get_variant
 
-FORMAT = 1
+FORMAT = 2
 METADATA = "artefact.json"
 # The two graphs, without the suffix of their files.
 TEMPLATE_GRAPH = "encode_templates"
 LOCATE_GRAPH = "locate"
+# Sizes that folding changes.
+_FOLDED = ("width", "heads", "mlp_ratio")
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,12 @@ class Artefact:
     Attributes:
         folder: Where it lies.
         recipe: What it was made from and for.
+        variant: Sizes of the network in the graphs, which may be folded.
     """
 
     folder: Path
     recipe: Recipe
-
-    @property
-    def variant(self) -> Variant:
-        """Sizes of the network."""
-        return get_variant(self.recipe.variant)
+    variant: Variant
 
     def graph(self, name: str) -> Path:
         """File of the graph `TEMPLATE_GRAPH` or `LOCATE_GRAPH`."""
@@ -72,19 +71,28 @@ def is_artefact(path: Path) -> bool:
     return path.is_dir()
 
 
-def write_metadata(folder: Path, recipe: Recipe, made_with: Mapping[str, str]) -> None:
+def write_metadata(
+    folder: Path, recipe: Recipe, variant: Variant, made_with: Mapping[str, str]
+) -> None:
     """Describe a folder that is otherwise complete.
 
     Args:
         folder: Holds the artefact's files and nothing else.
         recipe: What they were made from and for.
+        variant: Sizes of the network in the graphs.
         made_with: Versions of what made them, for the reader.
     """
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
         for path in sorted(folder.iterdir())
     }
-    content = {"format": FORMAT, **asdict(recipe), "made_with": dict(made_with), "files": files}
+    content = {
+        "format": FORMAT,
+        **asdict(recipe),
+        "sizes": {name: getattr(variant, name) for name in _FOLDED},
+        "made_with": dict(made_with),
+        "files": files,
+    }
     (folder / METADATA).write_text(json.dumps(content, indent=2) + "\n")
 
 
@@ -102,7 +110,8 @@ def open_artefact(folder: Path) -> Artefact:
     try:
         recipe = Recipe(**{name: content[name] for name in Recipe.__dataclass_fields__})
         files = {str(name): dict(entry) for name, entry in content["files"].items()}
-        get_variant(recipe.variant)
+        sizes: dict[str, Any] = {name: int(content["sizes"][name]) for name in _FOLDED}
+        variant = replace(get_variant(recipe.variant), **sizes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise refusal(
             folder, f"{METADATA} is incomplete ({type(error).__name__}: {error})"
@@ -113,7 +122,7 @@ def open_artefact(folder: Path) -> Artefact:
             raise refusal(folder, f"{name} is missing")
         if path.stat().st_size != entry.get("bytes") or file_sha256(path) != entry.get("sha256"):
             raise refusal(folder, f"{name} is not as it was written: it is damaged or was changed")
-    return Artefact(folder, recipe)
+    return Artefact(folder, recipe, variant)
 
 
 def check_recipe(artefact: Artefact, **wanted: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.model.variants import Variant, get_variant
 
 # What an engine keeps of one target's two encoded templates: immutable, of the engine's own type.
 TemplateMemory: TypeAlias = Any
@@ -109,7 +109,10 @@ def describe(
     variant: Variant, runtime: str, device: str, precision: str, threads: int | None
 ) -> str:
     """Return an engine's description; `threads` None stands for the runtime's own choice."""
-    words = [f"MixFormerV2-{variant.name[0].upper()}", f"{runtime} on {device}", precision]
+    network = f"MixFormerV2-{variant.name[0].upper()}"
+    if variant.width < get_variant(variant.name).width:
+        network += f" folded to {variant.width} channels"
+    words = [network, f"{runtime} on {device}", precision]
     if device == "cpu" and threads is not None:
         words.append(f"{threads} thread{'s' if threads != 1 else ''}")
     return ", ".join(words)

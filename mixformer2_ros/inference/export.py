@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +25,7 @@ from mixformer2_ros.inference.artefact import (
 )
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.inference.ranges import Ranges, find_ranges
-from mixformer2_ros.inference.weights import read_weights, require_file
+from mixformer2_ros.inference.weights import read_network, require_file
 from mixformer2_ros.model.variants import Variant, get_variant
 
 if TYPE_CHECKING:
@@ -158,8 +158,7 @@ def build(
         CheckpointError: The weights cannot be read or do not fit.
     """
     progress("reading the checkpoint")
-    variant = get_variant(recipe.variant)
-    state = read_weights(checkpoint, variant)
+    variant, state = read_network(checkpoint, get_variant(recipe.variant))
     try:
         import_module("onnx")
     except ImportError as error:
@@ -180,7 +179,7 @@ def build(
         models = {name: quantise(model, ranges, signed=signed) for name, model in models.items()}
         (folder / RANGES).write_text(ranges.to_json())
     if recipe.backend == "tensorrt":
-        _build_plans(folder, recipe, models, exact, progress)
+        _build_plans(folder, recipe, variant, models, exact, progress)
     else:
         save_graphs(folder, models)
     del models, exact, state
@@ -193,11 +192,11 @@ def build(
             (folder / f"{name}.onnx").unlink()
         (folder / WEIGHTS).unlink()
     progress("describing the result")
-    write_metadata(folder, recipe, _versions())
+    write_metadata(folder, recipe, variant, _versions())
 
 
 def _models(
-    variant: Variant, state: dict[str, NDArray], recipe: Recipe
+    variant: Variant, state: Mapping[str, NDArray], recipe: Recipe
 ) -> dict[str, onnx.ModelProto]:
     from mixformer2_ros.inference import graph
 
@@ -222,6 +221,7 @@ def _models(
 def _build_plans(
     folder: Path,
     recipe: Recipe,
+    variant: Variant,
     models: dict[str, onnx.ModelProto],
     exact: dict[str, onnx.ModelProto],
     progress: Progress,
@@ -233,7 +233,7 @@ def _build_plans(
     graphs, reference = (
         Graphs(part[TEMPLATE_GRAPH], part[LOCATE_GRAPH]) for part in (models, exact)
     )
-    write_plans(folder, recipe, graphs, reference, find_gpu(), progress)
+    write_plans(folder, recipe, variant, graphs, reference, find_gpu(), progress)
 
 
 def _versions() -> dict[str, str]:

@@ -20,7 +20,7 @@ from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.inference.graph_interface import CROP_INPUT, TEMPLATE_INPUTS
 from mixformer2_ros.inference.tensorrt_build import Graphs, build_plans
 from mixformer2_ros.inference.tensorrt_engine import TensorRtEngine, runtime_name
-from mixformer2_ros.model.variants import Variant, get_variant
+from mixformer2_ros.model.variants import Variant
 
 # By how much an edge may move, as a fraction of the search crop: several times what rounding does.
 # What some releases of TensorRT 10 make of vision transformers in float16 is far outside.
@@ -32,13 +32,20 @@ _LOG = logging.getLogger(__name__)
 
 
 def write_plans(
-    folder: Path, recipe: Recipe, graphs: Graphs, exact: Graphs, cuda: Cuda, progress: Progress
+    folder: Path,
+    recipe: Recipe,
+    variant: Variant,
+    graphs: Graphs,
+    exact: Graphs,
+    cuda: Cuda,
+    progress: Progress,
 ) -> None:
     """Build both plans and write them, if what they say is what float32 says.
 
     Args:
         folder: Where to.
         recipe: Of the artefact.
+        variant: Sizes of the network in the graphs.
         graphs: In float32, or quantised for "int8".
         exact: In float32.
         cuda: The GPU.
@@ -51,7 +58,7 @@ def write_plans(
         "TensorRT builds the network for this GPU, which takes minutes on a Jetson; the result is "
         "kept (mixformer2 export makes it ahead)"
     )
-    variant, precision, batch = get_variant(recipe.variant), recipe.precision, recipe.batch
+    precision, batch = recipe.precision, recipe.batch
     place = "".join(c if c.isalnum() else "_" for c in runtime_name(cuda))
     timing_cache = cache_folder() / f"tensorrt_timing_{place}"
     cuda.enter()

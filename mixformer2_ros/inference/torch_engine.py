@@ -29,7 +29,7 @@ from mixformer2_ros.inference.torch_network import (
     TorchNetwork,
     plain_linear,
 )
-from mixformer2_ros.model.mixformerv2 import MixFormerV2
+from mixformer2_ros.model.mixformerv2 import MixFormerV2, folded
 
 # What is kept of one target's templates (`TorchNetwork.encode_templates`), batch 1.
 TorchMemory: TypeAlias = list[Tensor]
@@ -46,7 +46,7 @@ class TorchEngine:
     `locate` returns when the results are there.
 
     Args:
-        model: The network; copied.
+        model: The network; copied, and folded where its channels repeat.
         device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
         precision: "auto" (fp16 on CUDA, fp32 elsewhere), "fp32", "fp16" or "bf16".
         threads: CPU threads, for this process; None leaves torch's choice.
@@ -66,6 +66,7 @@ class TorchEngine:
         dtype = _pick_precision(precision, self._device)
         if threads is not None:
             torch.set_num_threads(threads)
+        model = folded(model)
         self.variant = model.variant
         self._network = TorchNetwork(model, self._device, dtype, _pick_linear(self._device, dtype))
         on_cuda = self._device.type == "cuda"

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from numpy.typing import NDArray
 
 from mixformer2_ros.inference.engine import ModelError
+from mixformer2_ros.model.folding import fold
 from mixformer2_ros.model.state import CheckpointError, check_shapes, read_safetensors
 from mixformer2_ros.model.variants import VARIANTS, Variant
 
@@ -65,11 +67,16 @@ def describe_weights(path: Path) -> str:
     return f"checkpoint {str(path)!r}"
 
 
-def read_weights(path: Path, variant: Variant) -> dict[str, NDArray]:
-    """Read and check weights, without torch where the format allows it.
+def read_network(path: Path, variant: Variant) -> tuple[Variant, Mapping[str, NDArray]]:
+    """Read and check weights, without torch where the format allows it, and fold them.
+
+    Args:
+        path: The file.
+        variant: The network that they are for.
 
     Returns:
-        Parameter name to array, floating dtype as stored (float32 where torch reads them).
+        Sizes and weights of the narrowest network that computes the same
+        (`mixformer2_ros.model.folding.fold`).
 
     Raises:
         ModelError: Only PyTorch reads this format, and it is not installed.
@@ -78,11 +85,19 @@ def read_weights(path: Path, variant: Variant) -> dict[str, NDArray]:
     state = read_arrays(path)
     shapes = {name: array.shape for name, array in state.items()}
     check_shapes(shapes, variant, describe_weights(path))
-    return state
+    return fold(variant, state)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray]:
-    """Read weights of any network; see `read_weights`."""
+    """Read weights of any network.
+
+    Returns:
+        Parameter name to array, floating dtype as stored (float32 where torch reads them).
+
+    Raises:
+        ModelError: Only PyTorch reads this format, and it is not installed.
+        CheckpointError: The file cannot be read.
+    """
     if path.suffix == ".safetensors":
         return read_safetensors(path)
     if not find_spec("torch"):

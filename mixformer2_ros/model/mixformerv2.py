@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mixformer2_ros.model.attention import KeyValue
 from mixformer2_ros.model.backbone import PREDICTION_TOKENS, Backbone
+from mixformer2_ros.model.folding import fold
 from mixformer2_ros.model.heads import BoxHead, ScoreHead, edges_to_box, expected_edges
 from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD, Variant, get_variant
 
@@ -97,6 +98,17 @@ def build_model(variant: str) -> MixFormerV2:
         ValueError: There is no such variant.
     """
     return MixFormerV2(get_variant(variant))
+
+
+def folded(model: MixFormerV2) -> MixFormerV2:
+    """Return the narrowest network that computes what `model` does (`folding.fold`)."""
+    state = {name: values.float().cpu().numpy() for name, values in model.state_dict().items()}
+    variant, weights = fold(model.variant, state)
+    if variant == model.variant:
+        return model
+    narrow = MixFormerV2(variant)
+    narrow.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return narrow.train(model.training)
 
 
 class FastMixFormerV2(nn.Module):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,28 @@ def get_variant(name: str) -> Variant:
     except KeyError:
         choices = ", ".join(sorted(VARIANTS))
         raise ValueError(f"unknown model variant {name!r}: choose one of {choices}") from None
+
+
+def narrowed(variant: Variant, width: int, mlp_ratio: int) -> Variant:
+    """Return a variant of another width with heads of the same size.
+
+    Args:
+        variant: The wide one.
+        width: Channels of a token.
+        mlp_ratio: Hidden width of a block's MLP over `width`.
+
+    Raises:
+        ValueError: A network of that size could not be widened to `variant`.
+    """
+    head = variant.width // variant.heads
+    if variant.width % width or width % head:
+        raise ValueError(
+            f"width {width} does not fit {variant.width} channels in heads of {head}: "
+            f"take a multiple of {head} that divides {variant.width}"
+        )
+    if mlp_ratio * width > variant.mlp_ratio * variant.width:
+        raise ValueError(
+            f"MLP ratio {mlp_ratio} at width {width} needs more hidden units than the "
+            f"{variant.mlp_ratio * variant.width} of the wide network"
+        )
+    return replace(variant, width=width, heads=width // head, mlp_ratio=mlp_ratio)

@@ -17,7 +17,7 @@ from mixformer2_ros.inference.export import EXPORTS
 from mixformer2_ros.inference.loading import find_weights
 from mixformer2_ros.inference.precisions import Accuracy, Measured, measured_path
 from mixformer2_ros.inference.ranges import Ranges, find_ranges, ranges_path
-from mixformer2_ros.inference.weights import read_weights
+from mixformer2_ros.inference.weights import read_network
 from mixformer2_ros.model.variants import VARIANTS, get_variant
 from mixformer2_ros.precision.recording import OTHER_SCENES, OWN_SCENES, collect_crops
 
@@ -102,8 +102,8 @@ def measure_ranges(
 
     engine = load_engine(variant, weights, device="cpu", precision="fp32")
     crops = collect_crops(engine, sources, count)
-    network = get_variant(variant)
-    return calibrate(network, read_weights(weights, network), file_sha256(weights), crops)
+    network, state = read_network(weights, get_variant(variant))
+    return calibrate(network, state, file_sha256(weights), crops)
 
 
 def _sensitivity(args: argparse.Namespace, weights: Path) -> int:
@@ -113,9 +113,8 @@ def _sensitivity(args: argparse.Namespace, weights: Path) -> int:
     engine = load_engine(args.model, weights, device="cpu", precision="fp32")
     crops = collect_crops(engine, args.sources or OTHER_SCENES, args.crops)
     del engine
-    network = get_variant(args.model)
-    state, ranges = read_weights(weights, network), find_ranges(weights)
-    print(as_markdown(list(sensitivity(network, state, ranges, crops))))
+    network, state = read_network(weights, get_variant(args.model))
+    print(as_markdown(list(sensitivity(network, state, find_ranges(weights), crops))))
     return 0
 
 

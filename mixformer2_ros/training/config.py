@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mixformer2_ros.model.variants import VARIANTS, Variant
+from mixformer2_ros.model.variants import VARIANTS, Variant, narrowed
 from mixformer2_ros.training.data.dataset import DataConfig
 from mixformer2_ros.training.distillation_losses import DistillationConfig
 from mixformer2_ros.training.initialisation import InitialisationConfig
 from mixformer2_ros.training.losses import LossConfig
 from mixformer2_ros.training.plain_data import ConfigError, build, read_mapping
 from mixformer2_ros.training.stages import STAGES
-from mixformer2_ros.training.widen import narrowed
 
 
 @dataclass(frozen=True)

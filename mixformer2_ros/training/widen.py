@@ -11,35 +11,14 @@ exact, too, so that training goes on in the narrow network.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.attention import Attention
+from mixformer2_ros.model.folding import fold_to
 from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.training.parts import blocks_of, box_layers, score_layers
-
-
-def narrowed(variant: Variant, width: int, mlp_ratio: int) -> Variant:
-    """Return a variant of another width with heads of the same size.
-
-    Raises:
-        ValueError: A network of that size could not be widened to `variant`.
-    """
-    head = variant.width // variant.heads
-    if variant.width % width or width % head:
-        raise ValueError(
-            f"width {width} does not fit {variant.width} channels in heads of {head}: "
-            f"take a multiple of {head} that divides {variant.width}"
-        )
-    if mlp_ratio * width > variant.mlp_ratio * variant.width:
-        raise ValueError(
-            f"MLP ratio {mlp_ratio} at width {width} needs more hidden units than the "
-            f"{variant.mlp_ratio * variant.width} of the wide network"
-        )
-    return replace(variant, width=width, heads=width // head, mlp_ratio=mlp_ratio)
 
 
 @torch.no_grad()
@@ -68,50 +47,22 @@ def widen(narrow: MixFormerV2, variant: Variant) -> MixFormerV2:
     return wide
 
 
-@torch.no_grad()
 def unwiden(wide: MixFormerV2, variant: Variant) -> MixFormerV2:
     """Return the network of the narrow `variant` of which `widen` made `wide`.
 
     Raises:
         ValueError: `wide` does not compute what any network of that width does.
     """
-    narrow = MixFormerV2(variant)
-    wanted, found = narrow.state_dict(), wide.state_dict()
-    copies = found[_TOKENS].shape[-1] // wanted[_TOKENS].shape[-1]
-    narrow.load_state_dict(
-        {name: _narrow(name, found[name], like.shape, copies) for name, like in wanted.items()}
-    )
-    again = widen(narrow, wide.variant).state_dict()
-    worst = max(float((again[name] - found[name]).abs().max()) for name in found)
-    if worst > _ROUNDING:
+    state = {name: values.numpy() for name, values in wide.state_dict().items()}
+    folded = fold_to(variant, wide.variant, state)
+    if folded is None:
         raise ValueError(
             f"the network of {wide.variant.width} channels was not widened from one of "
-            f"{variant.width} (weights differ by up to {worst:.2g}): train at its own width"
+            f"{variant.width}: train at its own width"
         )
+    narrow = MixFormerV2(variant)
+    narrow.load_state_dict({name: torch.from_numpy(array) for name, array in folded.items()})
     return narrow
-
-
-_TOKENS = "backbone.reg_tokens"
-# Half-precision files keep three digits, and copies are rounded alike.
-_ROUNDING = 1e-2
-
-
-def _narrow(name: str, values: Tensor, shape: torch.Size, copies: int) -> Tensor:
-    """Undo the repetition of one parameter, by name; `shape` is that of the narrow one."""
-    if ".qkv." in name:
-        parts = values.chunk(3)
-        like = torch.Size([shape[0] // 3, *shape[1:]])
-        return torch.cat([_narrow(name.replace("qkv", ""), part, like, copies) for part in parts])
-    if ".fc1." in name:
-        values = values[: shape[0]]
-    elif ".fc2.weight" in name:
-        values = values[:, : shape[1]]
-    if values.ndim == 2 and values.shape[1] > shape[1]:
-        values = values.unflatten(1, (copies, shape[1])).sum(dim=1)
-    axis = values.ndim - 1 if values.ndim == 3 else 0
-    if values.shape[axis] > shape[axis]:
-        values = values.unflatten(axis, (copies, shape[axis])).mean(dim=axis)
-    return values
 
 
 def _reading(weight: Tensor, copies: int) -> Tensor:

@@ -15,14 +15,16 @@ from mixformer2_ros.inference.artefact import (
     open_artefact,
     write_metadata,
 )
+from mixformer2_ros.model.variants import SMALL, narrowed
 
 RECIPE = Recipe("small", "0" * 64, "openvino", "fp32", 0, "2026.4")
+FOLDED = narrowed(SMALL, 256, 2)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "locate.xml").write_text("<net/>")
-    write_metadata(tmp_path, RECIPE, {"numpy": "2.4"})
+    write_metadata(tmp_path, RECIPE, FOLDED, {"numpy": "2.4"})
     return tmp_path
 
 
@@ -34,7 +36,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 def test_what_was_written_is_read_again(folder):
     artefact = open_artefact(folder)
     assert artefact.recipe == RECIPE
-    assert artefact.variant.search_size == 224
+    assert artefact.variant == FOLDED
     assert artefact.graph("locate") == folder / "locate.xml"
 
 
@@ -50,9 +52,10 @@ def test_a_damaged_or_missing_file_is_refused_by_its_name(folder):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"format": 99}, "its format is 99, and this version reads 1"),
+        ({"format": 99}, "its format is 99, and this version reads 2"),
         ({"variant": "huge"}, "is incomplete .*unknown model variant 'huge'"),
         ({"files": None}, "is incomplete"),
+        ({"sizes": {"width": 256}}, "is incomplete .*heads"),
     ],
 )
 def test_a_description_of_another_kind_is_refused(folder, changes, reason):

@@ -10,6 +10,7 @@ import pytest
 
 from mixformer2_ros.inference import cache
 from mixformer2_ros.inference.artefact import Recipe, write_metadata
+from mixformer2_ros.model.variants import SMALL
 
 RECIPE = Recipe("small", "0" * 64, "openvino", "fp32", 0, "2026.4")
 
@@ -23,7 +24,7 @@ class Builder:
     def __call__(self, folder: Path) -> None:
         self.count += 1
         (folder / "locate.xml").write_text("<net/>")
-        write_metadata(folder, self.recipe, {})
+        write_metadata(folder, self.recipe, SMALL, {})
 
 
 @pytest.fixture(autouse=True)

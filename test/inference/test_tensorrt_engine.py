@@ -87,11 +87,13 @@ def build(machine: SimpleNamespace, state, folder: Path, precision: str = "fp16"
         graph.template_graph(TINY, state, batch=fixed), graph.locate_graph(TINY, state, batch=fixed)
     )
     recipe = recipe_for(precision, batch)
-    machine.artefact.write_plans(folder, recipe, graphs, graphs, machine.cuda, lambda step: None)
+    machine.artefact.write_plans(
+        folder, recipe, TINY, graphs, graphs, machine.cuda, lambda step: None
+    )
 
 
 def load(machine: SimpleNamespace, folder: Path, precision: str = "fp16", batch: int = 1):
-    return machine.engine.open_engine(Artefact(folder, recipe_for(precision, batch)))
+    return machine.engine.open_engine(Artefact(folder, recipe_for(precision, batch), TINY))
 
 
 def recipe_for(precision: str, batch: int) -> Recipe:
