@@ -1,96 +1,20 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural objects: textured RGBA sprites with distinct silhouettes.
-
-An object is drawn as filled outlines in its own frame (about -1..1, y down), turned and stretched
-as a whole, textured, shaded and scaled down from a larger canvas, which antialiases its edge.
-"""
+"""Procedural objects with distinct silhouettes: each painter draws one kind of thing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from mixformer2_ros.scenes.textures import colour, colourise, noise, palette
+from mixformer2_ros.scenes.canvas import CIRCLE, Canvas
+from mixformer2_ros.scenes.colours import Colour, colour
+from mixformer2_ros.scenes.outlines import Points
 
-Points = NDArray[np.float64]
-Colour = NDArray[np.uint8]
-
-_OVERSAMPLING = 2.0
 _RED = np.array([170, 20, 20], np.uint8)
-_CIRCLE = np.stack([np.cos(np.arange(32) * np.pi / 16), np.sin(np.arange(32) * np.pi / 16)], axis=1)
 
-
-class _Canvas:
-    """Draws outlines, given in the object's frame, into a colour and a coverage image."""
-
-    def __init__(self, side: int, transform: Points) -> None:
-        self.side = side
-        self.colours = np.zeros((side, side, 3), np.uint8)
-        self.cover = np.zeros((side, side), np.uint8)
-        self._transform = transform
-
-    def fill(self, points: Points, tint: Colour, bright: float = 1.0, cut: bool = False) -> None:
-        """Fill an outline; `cut` draws only on what is covered already (paint, windows)."""
-        pixels = (points @ self._transform.T * 0.36 + 0.5) * self.side
-        fixed = [np.round(pixels * 16).astype(np.int32)]
-        shade = np.clip(tint.astype(np.float32) * bright, 0, 255)
-        rgb = (int(shade[0]), int(shade[1]), int(shade[2]))
-        cv2.fillPoly(self.colours, fixed, rgb, cv2.LINE_8, 4)
-        if not cut:
-            cv2.fillPoly(self.cover, fixed, 255, cv2.LINE_8, 4)
-
-    def box(
-        self,
-        x: float,
-        y: float,
-        w: float,
-        h: float,
-        tint: Colour,
-        bright: float = 1.0,
-        cut: bool = False,
-    ) -> None:
-        """A rectangle of centre x, y and half size w, h."""
-        corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]], np.float64)
-        self.fill(corners + np.array([x, y]), tint, bright, cut)
-
-    def round(
-        self,
-        x: float,
-        y: float,
-        w: float,
-        h: float,
-        tint: Colour,
-        bright: float = 1.0,
-        cut: bool = False,
-        corner: float = 1.0,
-    ) -> None:
-        """A superellipse of centre x, y and half size w, h; corner 1: ellipse, 0.3: rounded box."""
-        shape = np.sign(_CIRCLE) * np.abs(_CIRCLE) ** corner
-        self.fill(shape * np.array([w, h]) + np.array([x, y]), tint, bright, cut)
-
-    def limb(
-        self,
-        a: tuple[float, float],
-        b: tuple[float, float],
-        wide: float,
-        tint: Colour,
-        bright: float = 1.0,
-    ) -> None:
-        """A bar with round ends from a to b."""
-        start, end = np.array(a), np.array(b)
-        along = (end - start) / max(float(np.hypot(*(end - start))), 1e-6)
-        turn = np.arctan2(along[1], along[0])
-        cosine, sine = np.cos(turn), np.sin(turn)
-        half = np.where(_CIRCLE[:, :1] > 0, end, start)
-        rotated = _CIRCLE @ np.array([[cosine, sine], [-sine, cosine]]) * wide
-        self.fill(half + rotated, tint, bright)
-
-
-Painter = Callable[[np.random.Generator, _Canvas], None]
+Painter = Callable[[np.random.Generator, Canvas], None]
 
 
 def _outline(rng: np.random.Generator, rough: float, harmonics: int = 5) -> Points:
@@ -103,14 +27,14 @@ def _outline(rng: np.random.Generator, rough: float, harmonics: int = 5) -> Poin
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
-def _blob(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _blob(rng: np.random.Generator, canvas: Canvas) -> None:
     canvas.fill(_outline(rng, rng.uniform(0.1, 0.9)), colour(rng))
     for _ in range(int(rng.integers(0, 7))):
         patch = _outline(rng, 0.4) * rng.uniform(0.1, 0.5) + rng.uniform(-0.7, 0.7, 2)
         canvas.fill(patch, colour(rng), cut=True)
 
 
-def _polygon(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _polygon(rng: np.random.Generator, canvas: Canvas) -> None:
     corners = int(rng.integers(3, 10))
     angle = (np.arange(corners) + rng.uniform(-0.35, 0.35, corners)) * (2 * np.pi / corners)
     radius = rng.uniform(0.45, 1.15, corners)
@@ -121,7 +45,7 @@ def _polygon(rng: np.random.Generator, canvas: _Canvas) -> None:
         canvas.box(x, y, w, h, colour(rng), cut=True)
 
 
-def _ball(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _ball(rng: np.random.Generator, canvas: Canvas) -> None:
     canvas.round(0, 0, 1, rng.uniform(0.6, 1), colour(rng))
     second = colour(rng)
     if rng.random() < 0.5:
@@ -134,7 +58,7 @@ def _ball(rng: np.random.Generator, canvas: _Canvas) -> None:
             canvas.round(x, y, w, h, second, cut=True)
 
 
-def _package(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _package(rng: np.random.Generator, canvas: Canvas) -> None:
     body, aspect = colour(rng), rng.uniform(0.4, 1.0)
     canvas.round(0, 0, 1, aspect, body, corner=rng.uniform(0.12, 0.6))
     canvas.round(0, rng.uniform(-0.2, 0.2), 0.8, aspect * 0.5, colour(rng), cut=True, corner=0.3)
@@ -147,7 +71,7 @@ def _package(rng: np.random.Generator, canvas: _Canvas) -> None:
             left += 2 * wide + 0.05
 
 
-def car_above(rng: np.random.Generator, canvas: _Canvas, tint: Colour | None = None) -> None:
+def car_above(rng: np.random.Generator, canvas: Canvas, tint: Colour | None = None) -> None:
     """A car, van or lorry seen from above, nose to the right."""
     body = colour(rng, "any" if rng.random() < 0.6 else "concrete") if tint is None else tint
     wide = rng.uniform(0.38, 0.5)
@@ -171,7 +95,7 @@ def car_above(rng: np.random.Generator, canvas: _Canvas, tint: Colour | None = N
         canvas.box(0, 0, 1, wide * 0.12, colour(rng), cut=True)
 
 
-def _car_side(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _car_side(rng: np.random.Generator, canvas: Canvas) -> None:
     body, glass = colour(rng), colour(rng, "sky" if rng.random() < 0.5 else "night")
     roof = rng.uniform(-0.62, -0.4)
     front, back = rng.uniform(0.3, 0.6), rng.uniform(-0.95, -0.6)
@@ -186,7 +110,7 @@ def _car_side(rng: np.random.Generator, canvas: _Canvas) -> None:
         canvas.round(x, 0.3, 0.1, 0.1, colour(rng, "grey"), 1.3)
 
 
-def _person(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _person(rng: np.random.Generator, canvas: Canvas) -> None:
     shirt, trousers = colour(rng), colour(rng)
     skin = np.array([rng.integers(90, 240), 0, 0], np.uint8)
     skin[1:] = int(skin[0]) * 0.75, int(skin[0]) * 0.6
@@ -209,7 +133,7 @@ def _person(rng: np.random.Generator, canvas: _Canvas) -> None:
     canvas.round(0, -0.83, 0.15, 0.1, colour(rng))
 
 
-def _person_above(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _person_above(rng: np.random.Generator, canvas: Canvas) -> None:
     shirt = colour(rng)
     for sign in (-1, 1):
         canvas.limb((0.0, sign * 0.7), (rng.uniform(-0.6, 0.7), sign * 0.72), 0.2, shirt, 0.8)
@@ -218,7 +142,7 @@ def _person_above(rng: np.random.Generator, canvas: _Canvas) -> None:
     canvas.round(0.08, 0, 0.36, 0.34, colour(rng))
 
 
-def drone(rng: np.random.Generator, canvas: _Canvas) -> None:
+def drone(rng: np.random.Generator, canvas: Canvas) -> None:
     """A multicopter: body, arms, rotor discs."""
     arms = int(rng.choice([4, 4, 6]))
     frame, rotor = colour(rng, "grey" if rng.random() < 0.6 else "any"), colour(rng)
@@ -234,7 +158,7 @@ def drone(rng: np.random.Generator, canvas: _Canvas) -> None:
     canvas.round(0.12, 0, 0.14, 0.12, colour(rng), cut=True)
 
 
-def _animal(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _animal(rng: np.random.Generator, canvas: Canvas) -> None:
     fur = colour(rng, "earth" if rng.random() < 0.6 else "grey")
     for x in (-0.5, -0.35, 0.35, 0.5):
         lean = rng.uniform(-0.15, 0.15)
@@ -251,7 +175,7 @@ def _animal(rng: np.random.Generator, canvas: _Canvas) -> None:
         canvas.round(x, y, w, h, colour(rng, "snow"), cut=True)
 
 
-def _wings(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _wings(rng: np.random.Generator, canvas: Canvas) -> None:
     body = colour(rng, "concrete" if rng.random() < 0.5 else "any")
     span, sweep = rng.uniform(0.6, 1.0), rng.uniform(-0.1, 0.5)
     for sign in (-1, 1):
@@ -266,7 +190,7 @@ def _wings(rng: np.random.Generator, canvas: _Canvas) -> None:
         canvas.box(x, 0, rng.uniform(0.03, 0.1), 0.6, colour(rng), cut=True)
 
 
-def _boat(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _boat(rng: np.random.Generator, canvas: Canvas) -> None:
     hull = np.array([[-1, -0.32], [0.4, -0.36], [1, 0], [0.4, 0.36], [-1, 0.32]])
     canvas.fill(hull, colour(rng))
     canvas.fill(hull * (0.85, 0.7), colour(rng), cut=True)
@@ -274,10 +198,10 @@ def _boat(rng: np.random.Generator, canvas: _Canvas) -> None:
     canvas.round(rng.uniform(-0.8, -0.6), 0, 0.1, 0.18, colour(rng), corner=0.4)
 
 
-def _cyclist(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _cyclist(rng: np.random.Generator, canvas: Canvas) -> None:
     tyre, frame, shirt = colour(rng, "night"), colour(rng), colour(rng)
     for x in (-0.55, 0.55):
-        rim = [(x + 0.36 * float(c), 0.55 + 0.36 * float(s)) for c, s in _CIRCLE[::2]]
+        rim = [(x + 0.36 * float(c), 0.55 + 0.36 * float(s)) for c, s in CIRCLE[::2]]
         for start, end in zip(rim, [*rim[1:], rim[0]], strict=True):
             canvas.limb(start, end, 0.05, tyre)
         canvas.limb((x, 0.55), (x + 0.3, 0.4), 0.02, tyre)
@@ -290,7 +214,7 @@ def _cyclist(rng: np.random.Generator, canvas: _Canvas) -> None:
     canvas.round(0.2, -0.8, 0.15, 0.17, colour(rng))
 
 
-def _composite(rng: np.random.Generator, canvas: _Canvas) -> None:
+def _composite(rng: np.random.Generator, canvas: Canvas) -> None:
     x, y = 0.0, 0.0
     for _ in range(int(rng.integers(2, 6))):
         tint, (w, h) = colour(rng), rng.uniform(0.18, 0.55, 2)
@@ -322,93 +246,3 @@ PAINTERS: dict[str, Painter] = {
     "cyclist": _cyclist,
     "composite": _composite,
 }
-
-
-def _texture(rng: np.random.Generator, colours: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give flat paint a surface: material, pattern and the shading of a round body."""
-    height, width = colours.shape[:2]
-    painted = colours.astype(np.float32)
-    if rng.random() < 0.6:
-        cell = max(height, width) * rng.uniform(0.04, 0.4)
-        field = noise(rng, height, width, cell, rng.uniform(0.4, 0.8))
-        material = colourise(field, palette(rng, "any", "grey"))
-        cv2.addWeighted(painted, 1.0, material, rng.uniform(0.1, 0.45), -20.0, painted, cv2.CV_32F)
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    if rng.random() < 0.3:
-        turn, wave = rng.uniform(0, np.pi), rng.uniform(10, 60)
-        phase = x * np.float32(np.cos(turn) * wave) + y * np.float32(np.sin(turn) * wave)
-        stripe = np.clip(np.sin(phase) * 3, -1, 1) * np.float32(rng.uniform(0.05, 0.4))
-        painted *= 1 + stripe[..., None]
-    sun, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45)
-    shade = 1 + x * np.float32(np.cos(sun) * depth) + y * np.float32(np.sin(sun) * depth)
-    return np.asarray(painted * shade[..., None], np.float32)
-
-
-def _pose(rng: np.random.Generator) -> Points:
-    """Turn, mirror and stretch the object; a third of them stay upright."""
-    turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.65 else rng.normal(0, 0.1)
-    stretch = np.exp(rng.normal(0, 0.18))
-    cosine, sine = np.cos(turn), np.sin(turn)
-    mirror = rng.choice([-1.0, 1.0])
-    return np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([mirror * stretch, 1 / stretch])
-
-
-def _scale(colours: NDArray[np.float32], cover: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Scale a drawing to `size` at its longer side: uint8 (h, w, 4), tight alpha."""
-    height, width = cover.shape
-    # Weighted by coverage, so that nothing from outside bleeds into the edge.
-    inside = cover.astype(np.float32) * (1 / 255)
-    weighted = colours * inside[..., None]
-    scale = size / max(width, height)
-    target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    alpha = np.asarray(cv2.resize(inside, target, interpolation=way))
-    rgb = np.asarray(cv2.resize(weighted, target, interpolation=way))
-    rgba = np.dstack([rgb / np.maximum(alpha, 1e-3)[..., None], alpha * 255])
-    result = np.clip(np.round(rgba), 0, 255).astype(np.uint8)
-    # The tip of a thin part may fade to nothing in scaling: cut such an outer line off.
-    x, y, w, h = cv2.boundingRect(result[..., 3])
-    return np.ascontiguousarray(result[y : y + h, x : x + w])
-
-
-def draw(
-    rng: np.random.Generator, painter: Painter, size: int, transform: Points | None = None
-) -> NDArray[np.uint8]:
-    """Draw one object with a given painter.
-
-    Args:
-        rng: source of randomness.
-        painter: one of `PAINTERS`.
-        size: longer side, pixels, at least 4.
-        transform: float (2, 2) applied to the object's own frame; None draws a random pose.
-
-    Returns:
-        uint8 (h, w, 4), RGBA with tight alpha.
-    """
-    side = max(48, round(size * _OVERSAMPLING / 0.8))
-    canvas = _Canvas(side, _pose(rng) if transform is None else transform)
-    painter(rng, canvas)
-    x, y, w, h = cv2.boundingRect(canvas.cover)
-    cut = np.s_[y : y + h, x : x + w]
-    return _scale(_texture(rng, canvas.colours[cut]), canvas.cover[cut], size)
-
-
-def sprite(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
-    """Draw one random object: vehicle-like, person-like, drone-like, animal-like or abstract.
-
-    Args:
-        rng: source of randomness; equal generators give equal sprites.
-        size: longer side, pixels, at least 4.
-
-    Returns:
-        uint8 (h, w, 4), RGBA with antialiased, not premultiplied alpha. The array is the bounding
-        box of its alpha: every outer row and column holds some.
-
-    Raises:
-        ValueError: the size is smaller than 4.
-    """
-    if size < 4:
-        raise ValueError(f"a sprite needs at least 4 pixels, not {size}")
-    names = list(PAINTERS)
-    return draw(rng, PAINTERS[names[int(rng.integers(len(names)))]], size)

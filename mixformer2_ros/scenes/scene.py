@@ -16,8 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.scenes import objects, textures
-from mixformer2_ros.scenes.world import Actor, World, build
+from mixformer2_ros.scenes import backgrounds, objects
+from mixformer2_ros.scenes.building import build
+from mixformer2_ros.scenes.view import Window, centred, coverage, outline, paste
+from mixformer2_ros.scenes.world import World
 
 # Less of the target than this in sight counts as absent.
 _LEAST_VISIBLE = 0.05
@@ -73,7 +75,7 @@ class Scene:
         length: number of frames.
         rate: frames a second.
         background: ``street`` (vehicles on a road seen from a drone), a name of
-            `textures.PAINTERS`, or empty for any.
+            `backgrounds.PAINTERS`, or empty for any.
         target: a name of `objects.PAINTERS`, or empty for any (``street``: a car).
         target_size: longer side of the target at zoom 1, pixels.
         speed: typical speed of the target, pixels a second at zoom 1.
@@ -138,9 +140,9 @@ class Scene:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"scene {name} {value} is outside {low}..{high}")
-        backgrounds = ("", "street", *textures.PAINTERS)
-        if self.background not in backgrounds:
-            raise ValueError(f"scene background {self.background!r} is not one of {backgrounds}")
+        grounds = ("", "street", *backgrounds.PAINTERS)
+        if self.background not in grounds:
+            raise ValueError(f"scene background {self.background!r} is not one of {grounds}")
         if self.target not in ("", *objects.PAINTERS):
             raise ValueError(
                 f"scene target {self.target!r} is not one of {tuple(objects.PAINTERS)}"
@@ -216,35 +218,24 @@ class Scene:
         self._check(index)
         world = self._world
         view = world.camera.matrix(index)
-        hull = _to_view(world.target, view, index)
-        left, top = np.floor(hull.min(axis=0)).astype(int) - 1
-        right, bottom = np.ceil(hull.max(axis=0)).astype(int) + 1
-        window = (int(left), int(top), int(right), int(bottom))
-        alpha = _alpha(world.target, view, index, window)
-        total = float(alpha.sum())
-        inside = np.zeros_like(alpha)
-        x1, y1 = max(0, -window[0]), max(0, -window[1])
-        x2, y2 = self.width - window[0], self.height - window[1]
-        if x2 > 0 and y2 > 0:
-            inside[y1:y2, x1:x2] = alpha[y1:y2, x1:x2]
-        covered = False
-        for occluder in world.occluders:
-            cover = _alpha(occluder, view, index, window)
-            if cover.any():
-                covered = True
-                inside *= 1 - cover
-        visible = float(inside.sum()) / max(total, 1e-9)
-        seen = inside >= 0.5
-        columns, rows = np.nonzero(seen.any(axis=0))[0], np.nonzero(seen.any(axis=1))[0]
-        if visible < _LEAST_VISIBLE or not len(rows):
+        size = (self.width, self.height)
+        hull = outline(world.target, view, index)
+        window = _around(hull)
+        whole = coverage(world.target, view, index, window)
+        sight = _within(whole, window, size)
+        covers = [coverage(occluder, view, index, window) for occluder in world.occluders]
+        covers = [cover for cover in covers if cover.any()]
+        for cover in covers:
+            sight *= 1 - cover
+        visible = float(sight.sum()) / max(float(whole.sum()), 1e-9)
+        seen = sight >= 0.5
+        if visible < _LEAST_VISIBLE or not seen.any():
             return np.full(4, np.nan), visible
-        low = np.array([columns[0], rows[0]]) + window[:2]
-        high = np.array([columns[-1], rows[-1]]) + window[:2] + 1
-        if not covered:
+        low, high = _extent(seen, window)
+        if not covers:
             # The outline knows the edge between the pixels; a pixel counts from half cover on.
             low = np.clip(hull.min(axis=0), low - 0.5, low + 0.5)
             high = np.clip(hull.max(axis=0), high - 0.5, high + 0.5)
-            size = (self.width, self.height)
             low, high = np.clip(low, 0, size), np.clip(high, 0, size)
         return np.concatenate([low, high - low]), min(1.0, visible)
 
@@ -262,13 +253,13 @@ class Scene:
         view = world.camera.matrix(index)
         image = cv2.warpAffine(
             world.ground,
-            _centred(view),
+            centred(view),
             (self.width, self.height),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT_101,
         )
         for actor in (*world.distractors, world.target, *world.occluders):
-            _paste(image, actor, view, index)
+            paste(image, actor, view, index)
         if self.blur > 0:
             cv2.GaussianBlur(image, (0, 0), self.blur, dst=image)
         if self.light_change > 0:
@@ -298,79 +289,30 @@ class Scene:
             raise IndexError(f"frame {index} is outside the scene's 0..{self.length - 1}")
 
 
-def _centred(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same map between pixel centres: warpAffine puts pixel i at i, not at i + 0.5."""
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
-    return shifted
+def _around(hull: NDArray[np.float64]) -> Window:
+    """Return the pixels that an outline touches, and one more on each side."""
+    left, top = np.floor(hull.min(axis=0)).astype(int) - 1
+    right, bottom = np.ceil(hull.max(axis=0)).astype(int) + 1
+    return int(left), int(top), int(right), int(bottom)
 
 
-def _chain(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
-    linear = outer[:, :2] @ inner[:, :2]
-    shift = outer[:, :2] @ inner[:, 2] + outer[:, 2]
-    return np.hstack([linear, shift[:, None]])
-
-
-def _to_view(actor: Actor, view: NDArray[np.float64], index: int) -> NDArray[np.float64]:
-    """The sprite's hull in view coordinates: float64 (K, 2)."""
-    height, width = actor.pixels.shape[:2]
-    matrix = _chain(view, actor.matrix(index))
-    return np.asarray(
-        (actor.hull + np.array([width / 2, height / 2])) @ matrix[:, :2].T + matrix[:, 2]
-    )
-
-
-def _warp(
-    pixels: NDArray[np.uint8],
-    matrix: NDArray[np.float64],
-    window: tuple[int, int, int, int],
-) -> NDArray[np.uint8]:
-    """Warp a sprite into a window (x1, y1, x2, y2) of the view; transparent outside."""
-    shifted = _centred(matrix)
-    shifted[:, 2] -= window[:2]
-    size = (window[2] - window[0], window[3] - window[1])
-    return np.asarray(cv2.warpAffine(pixels, shifted, size, flags=cv2.INTER_LINEAR))
-
-
-def _alpha(
-    actor: Actor, view: NDArray[np.float64], index: int, window: tuple[int, int, int, int]
+def _within(
+    cover: NDArray[np.float32], window: Window, size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    matrix = _chain(view, actor.matrix(index))
-    alpha = np.ascontiguousarray(actor.pixels[..., 3])
-    return _warp(alpha, matrix, window).astype(np.float32) / np.float32(255)
+    """Return the cover of a window, zero where the window lies outside the view."""
+    inside = np.zeros_like(cover)
+    x1, y1 = max(0, -window[0]), max(0, -window[1])
+    x2, y2 = size[0] - window[0], size[1] - window[1]
+    if x2 > 0 and y2 > 0:
+        inside[y1:y2, x1:x2] = cover[y1:y2, x1:x2]
+    return inside
 
 
-def _paste(image: NDArray[np.uint8], actor: Actor, view: NDArray[np.float64], index: int) -> None:
-    """Blend an actor, after its shadow, into the view in place."""
-    matrix = _chain(view, actor.matrix(index))
-    if actor.shadow > 0:
-        shaded = matrix.copy()
-        shaded[:, 2] += view[:, :2] @ np.array([actor.shadow, actor.shadow])
-        _blend(image, actor.pixels, shaded, shadow=True)
-    _blend(image, actor.pixels, matrix, shadow=False)
-
-
-def _blend(
-    image: NDArray[np.uint8],
-    pixels: NDArray[np.uint8],
-    matrix: NDArray[np.float64],
-    shadow: bool,
-) -> None:
-    height, width = pixels.shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    placed = corners @ matrix[:, :2].T + matrix[:, 2]
-    low = np.maximum(np.floor(placed.min(axis=0)).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(placed.max(axis=0)).astype(int) + 1, image.shape[1::-1])
-    if np.any(high <= low):
-        return
-    window = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    layer = _warp(pixels, matrix, window)
-    part = image[window[1] : window[3], window[0] : window[2]]
-    alpha = layer[..., 3]
-    if shadow:
-        keep = cv2.convertScaleAbs(alpha, alpha=-0.45, beta=0)
-        keep = cv2.subtract(np.full_like(alpha, 255), keep)
-    else:
-        keep = cv2.bitwise_not(alpha)
-    dimmed = cv2.multiply(part, cv2.merge([keep, keep, keep]), scale=1 / 255)
-    part[:] = dimmed if shadow else cv2.add(dimmed, np.ascontiguousarray(layer[..., :3]))
+def _extent(
+    seen: NDArray[np.bool_], window: Window
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the upper left and lower right corner, in the view, of what is seen of a window."""
+    columns, rows = np.nonzero(seen.any(axis=0))[0], np.nonzero(seen.any(axis=1))[0]
+    low = np.array([columns[0], rows[0]], np.float64) + window[:2]
+    high = np.array([columns[-1], rows[-1]], np.float64) + window[:2] + 1
+    return low, high

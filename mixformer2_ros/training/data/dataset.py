@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mixformer2_ros.model.variants import Variant
-from mixformer2_ros.scenes.objects import sprite
+from mixformer2_ros.scenes.backgrounds import background
 from mixformer2_ros.scenes.scene import Scene
-from mixformer2_ros.scenes.textures import background
+from mixformer2_ros.scenes.sprites import sprite
 from mixformer2_ros.training.data.compose import Cutout, make_cutout
 from mixformer2_ros.training.data.corpus import Clip, Corpus, Photo, load_corpus
 from mixformer2_ros.training.data.pairs import photo_sample, usable_boxes, video_sample

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.scenes.outlines import rotation
 from mixformer2_ros.training.data.compose import (
     Cutout,
     extent,
@@ -99,8 +100,7 @@ def _pose(rng: np.random.Generator, amount: float) -> NDArray[np.float64]:
     angle = rng.normal(0.0, 0.3 * amount)
     aspect = np.exp(rng.normal(0.0, 0.12 * amount))
     shear = rng.normal(0.0, 0.12 * amount)
-    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return rotation @ np.array([[aspect, shear], [0.0, 1.0 / aspect]])
+    return rotation(angle) @ np.array([[aspect, shear], [0.0, 1.0 / aspect]])
 
 
 def _draw_scene(
@@ -172,7 +172,7 @@ def _backdrop(
 ) -> Image:
     turn = rng.normal(0.0, 0.03) if travel else 0.0
     scale = size / scene.pixels_per_size * (np.exp(rng.normal(0.0, 0.04)) if travel else 1.0)
-    linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    linear = scale * rotation(turn)
     anchor = scene.anchor + rng.normal(0.0, 1.0, 2) * travel * scene.pixels_per_size
     limit = np.array(scene.background.shape[1::-1], np.float64)
     anchor = np.clip(anchor, 0.05 * limit, 0.95 * limit)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixformer2_ros.scenes import textures
+from mixformer2_ros.scenes import backgrounds
 
 
-@pytest.mark.parametrize("name", list(textures.PAINTERS))
+@pytest.mark.parametrize("name", list(backgrounds.PAINTERS))
 @pytest.mark.parametrize(("height", "width"), [(90, 160), (16, 16), (200, 17)])
 def test_every_painter_fills_any_size(name: str, height: int, width: int) -> None:
     rng = np.random.default_rng(3)
-    image = textures.finish(rng, textures.PAINTERS[name](rng, height, width))
+    image = backgrounds.finish(rng, backgrounds.PAINTERS[name](rng, height, width))
     assert image.shape == (height, width, 3)
     assert image.dtype == np.uint8
 
 
 def test_equal_generators_give_equal_backgrounds() -> None:
     first, second, other = (
-        textures.background(np.random.default_rng(seed), 120, 160) for seed in (5, 5, 6)
+        backgrounds.background(np.random.default_rng(seed), 120, 160) for seed in (5, 5, 6)
     )
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)
 
 
 def test_backgrounds_have_structure_and_differ() -> None:
-    images = [textures.background(np.random.default_rng(seed), 120, 160) for seed in range(20)]
+    images = [backgrounds.background(np.random.default_rng(seed), 120, 160) for seed in range(20)]
     deviations = [float(image.std()) for image in images]
     assert min(deviations) > 1.0
     assert np.median(deviations) > 20.0
@@ -34,16 +34,6 @@ def test_backgrounds_have_structure_and_differ() -> None:
     assert means.std(axis=0).min() > 15.0
 
 
-def test_noise_fills_the_unit_range_with_features_of_the_asked_size() -> None:
-    field = textures.noise(np.random.default_rng(0), 200, 300, 50.0)
-    assert field.shape == (200, 300)
-    assert field.min() == pytest.approx(0.0, abs=1e-5)
-    assert field.max() == pytest.approx(1.0, abs=1e-5)
-    near = np.corrcoef(field[:, 2:].ravel(), field[:, :-2].ravel())[0, 1]
-    far = np.corrcoef(field[:, 120:].ravel(), field[:, :-120].ravel())[0, 1]
-    assert near > 0.8 > far
-
-
 def test_too_small_a_background_is_refused() -> None:
     with pytest.raises(ValueError, match="8 x 40"):
-        textures.background(np.random.default_rng(0), 40, 8)
+        backgrounds.background(np.random.default_rng(0), 40, 8)
