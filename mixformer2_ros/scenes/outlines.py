@@ -46,7 +46,7 @@ def fill(image: Image, outline: Points, rgb: tuple[int, int, int]) -> None:
 
 
 def stroke(image: Image, line: Points, rgb: tuple[int, int, int], wide: int) -> None:
-    """Draw an open line through points, given in pixels, in place; `wide` pixels."""
+    """Draw an open line through points, given in pixels, in place, about `wide` pixels wide."""
     cv2.polylines(image, [fixed(line)], False, rgb, wide, cv2.LINE_AA, FRACTION)
 
 
