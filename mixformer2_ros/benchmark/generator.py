@@ -19,9 +19,10 @@ from torch.utils._pytree import tree_leaves
 from mixformer2_ros.benchmark.tables import Table
 from mixformer2_ros.model.variants import get_variant
 from mixformer2_ros.scenes.batched.description import Mixture
-from mixformer2_ros.training.data.dataset import DataConfig, build_pools
+from mixformer2_ros.training.data.config import DataConfig
 from mixformer2_ros.training.data.device_atlas import build_atlas
 from mixformer2_ros.training.data.generated import GeneratedStream
+from mixformer2_ros.training.data.pools import build_pools
 
 # Enough to choose from; how much there is does not change the speed.
 _MATERIAL = DataConfig(sprites=100, backgrounds=30, scene_clips=6)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer2_ros.model.variants import VARIANTS, Variant, narrowed
-from mixformer2_ros.training.data.dataset import DataConfig
+from mixformer2_ros.training.data.config import DataConfig
 from mixformer2_ros.training.distillation_losses import DistillationConfig
 from mixformer2_ros.training.initialisation import InitialisationConfig
 from mixformer2_ros.training.losses import LossConfig

@@ -18,13 +18,10 @@ from torch.utils.data import Dataset
 
 from mixformer2_ros.training.checkpoints import Store
 from mixformer2_ros.training.config import TrainingConfig, written_variant
-from mixformer2_ros.training.data.dataset import (
-    SOURCES,
-    Batch,
-    DataConfig,
-    TrackingDataset,
-    build_pools,
-)
+from mixformer2_ros.training.data.batch import Batch
+from mixformer2_ros.training.data.config import SOURCES, DataConfig
+from mixformer2_ros.training.data.dataset import TrackingDataset
+from mixformer2_ros.training.data.pools import build_pools
 from mixformer2_ros.training.data.skipped import SkippedFiles
 from mixformer2_ros.training.data.streams import open_stream
 from mixformer2_ros.training.distributed import own_part

@@ -25,7 +25,7 @@ from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.training.calibration import fit_logistic, rescale_score
 from mixformer2_ros.training.checkpoints import Store
 from mixformer2_ros.training.config import TrainingConfig, as_dict
-from mixformer2_ros.training.data.dataset import Batch, batches
+from mixformer2_ros.training.data.batch import Batch, batches
 from mixformer2_ros.training.distributed import own_part, shared_clock, shared_mean
 from mixformer2_ros.training.optimiser import build_optimisers
 from mixformer2_ros.training.progress import Progress

@@ -10,18 +10,14 @@ import pytest
 import torch
 
 from mixformer2_ros.model.variants import SMALL
+from mixformer2_ros.training.data.batch import batches
 from mixformer2_ros.training.data.compose import extent, make_cutout, paint, paint_background, place
+from mixformer2_ros.training.data.config import SOURCES, DataConfig
 from mixformer2_ros.training.data.corpus import Clip, Photo, load_corpus
-from mixformer2_ros.training.data.dataset import (
-    SOURCES,
-    DataConfig,
-    Pools,
-    TrackingDataset,
-    batches,
-    is_held_out,
-)
+from mixformer2_ros.training.data.dataset import TrackingDataset
 from mixformer2_ros.training.data.pairs import video_sample
-from mixformer2_ros.training.data.samples import Jitter, Sample
+from mixformer2_ros.training.data.pools import Pools, is_held_out
+from mixformer2_ros.training.data.samples import Jitter, Sample, Sampling
 
 EXACT = Jitter(near_share=1.0, near_centre=0.0, near_scale=0.0)
 
@@ -80,7 +76,7 @@ def _pools() -> Pools:
 def test_video_crops_hold_the_target_where_the_box_says():
     pools = _pools()
     sample = video_sample(
-        np.random.default_rng(1), pools.clips[:1], np.ones(1), SMALL, Jitter(), 8, 0.0
+        np.random.default_rng(1), pools.clips[:1], np.ones(1), Sampling(SMALL, Jitter(), 8, 0.0)
     )
     for crop, box, present in zip(sample.searches, sample.boxes, sample.present, strict=True):
         assert present

@@ -11,12 +11,10 @@ import torch
 
 from mixformer2_ros.model.variants import SMALL
 from mixformer2_ros.training.config import build_config
-from mixformer2_ros.training.data.dataset import (
-    Batch,
-    DataConfig,
-    TrackingDataset,
-    build_pools,
-)
+from mixformer2_ros.training.data.batch import Batch
+from mixformer2_ros.training.data.config import DataConfig
+from mixformer2_ros.training.data.dataset import TrackingDataset
+from mixformer2_ros.training.data.pools import build_pools
 from mixformer2_ros.training.distributed import Part, global_count, own_rand, shared_mean
 from mixformer2_ros.training.stages import STAGES, build_stage
 

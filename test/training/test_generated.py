@@ -14,10 +14,11 @@ from mixformer2_ros.scenes.batched.atlas import Atlas
 from mixformer2_ros.scenes.batched.description import Mixture
 from mixformer2_ros.scenes.batched.tape import Tape
 from mixformer2_ros.training.data.compose import make_cutout
+from mixformer2_ros.training.data.config import DataConfig
 from mixformer2_ros.training.data.corpus import Clip, Photo
-from mixformer2_ros.training.data.dataset import DataConfig, Pools
 from mixformer2_ros.training.data.device_atlas import build_atlas
 from mixformer2_ros.training.data.generated import GeneratedStream, place_targets
+from mixformer2_ros.training.data.pools import Pools
 from mixformer2_ros.training.data.samples import Jitter, place_target
 
 EXACT = Jitter(near_share=1.0, near_centre=0.0, near_scale=0.0)

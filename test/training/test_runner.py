@@ -14,7 +14,9 @@ from safetensors.torch import load_file
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.training.config import OptimiserConfig, TrainingConfig
-from mixformer2_ros.training.data.dataset import DataConfig, TrackingDataset, build_pools
+from mixformer2_ros.training.data.config import DataConfig
+from mixformer2_ros.training.data.dataset import TrackingDataset
+from mixformer2_ros.training.data.pools import build_pools
 from mixformer2_ros.training.data.samples import Jitter
 from mixformer2_ros.training.initialisation import initialise
 from mixformer2_ros.training.runner import Trainer

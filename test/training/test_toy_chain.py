@@ -15,7 +15,9 @@ from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.training.chain import read_chain
 from mixformer2_ros.training.command import RECIPES
 from mixformer2_ros.training.config import TrainingConfig, written_variant
-from mixformer2_ros.training.data.dataset import Batch, TrackingDataset, build_pools
+from mixformer2_ros.training.data.batch import Batch
+from mixformer2_ros.training.data.dataset import TrackingDataset
+from mixformer2_ros.training.data.pools import build_pools
 from mixformer2_ros.training.losses import box_iou
 from mixformer2_ros.training.stages.networks import network_from_weights
 from mixformer2_ros.training.validation import validate

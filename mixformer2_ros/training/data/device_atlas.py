@@ -21,9 +21,11 @@ from mixformer2_ros.scenes.batched.atlas import (
     pack_sprites,
     pack_tracks,
 )
+from mixformer2_ros.training.data.config import DataConfig
 from mixformer2_ros.training.data.corpus import Clip
-from mixformer2_ros.training.data.dataset import DataConfig, Pools, clip_weight
+from mixformer2_ros.training.data.dataset import clip_weight
 from mixformer2_ros.training.data.pairs import any_rectangle, usable_boxes
+from mixformer2_ros.training.data.pools import Pools
 
 _LOG = logging.getLogger(__name__)
 

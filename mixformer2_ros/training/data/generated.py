@@ -20,7 +20,7 @@ from mixformer2_ros.scenes.batched.description import Mixture
 from mixformer2_ros.scenes.batched.render import render
 from mixformer2_ros.scenes.batched.tape import Tape
 from mixformer2_ros.scenes.batched.upload import upload
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.data.samples import Jitter
 
 Floats = NDArray[np.float64]
@@ -87,7 +87,7 @@ class GeneratedStream(Dataset[Batch]):
         )
 
     def batches(self, start: int, stop: int, workers: int) -> Iterator[GeneratedBatch]:
-        """See `dataset.Streamed`; only this process reaches the device, `workers` are not used."""
+        """See `batch.Streamed`; only this process reaches the device, `workers` are not used."""
         return (self[index] for index in range(start, stop))
 
     def _make(self, index: int, numbers: NDArray[np.int64]) -> GeneratedBatch:

@@ -9,11 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.training.data.compose import extent, paint_background
 from mixformer2_ros.training.data.corpus import Clip, Photo
 from mixformer2_ros.training.data.photometric import Camera, draw_camera, photograph
-from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, pick, place_target
+from mixformer2_ros.training.data.samples import (
+    MIN_VISIBLE,
+    Sample,
+    Sampling,
+    fraction_box,
+    pick,
+    place_target,
+)
 
 Image = NDArray[np.uint8]
 Box = NDArray[np.float64]
@@ -21,18 +27,13 @@ Box = NDArray[np.float64]
 _MIN_SIDE = 8.0
 # Pixels around what is seen, for the resampling.
 _MARGIN = 16
-MIN_VISIBLE = 0.35
-"""A crop with a smaller share of the target counts as one without it."""
 
 
 def video_sample(
     rng: np.random.Generator,
     clips: Sequence[Clip],
     weights: NDArray[np.float64] | None,
-    variant: Variant,
-    jitter: Jitter,
-    searches: int,
-    absent_share: float,
+    sampling: Sampling,
 ) -> Sample:
     """Cut a sample out of a video: every crop around the target's own box in its frame.
 
@@ -40,36 +41,32 @@ def video_sample(
         rng: Source of randomness.
         clips: The videos; each has a track with two usable boxes.
         weights: (len(clips),) share of each; equal without.
-        variant: Gives sizes and factors of the crops.
-        jitter: Placing of the search crops.
-        searches: Number of search crops K.
-        absent_share: Share of search crops taken from another video.
+        sampling: Number, size and placing of the crops; those without the target are taken from
+            another video.
     """
     chosen = int(rng.choice(len(clips), p=weights))
     clip = clips[chosen]
     usable = usable_boxes(clip)
     track = int(rng.choice(np.flatnonzero(usable.sum(axis=1) >= 2)))
     frames = np.flatnonzero(usable[track])
-    picks = rng.choice(frames, 2 + searches)
+    picks = rng.choice(frames, 2 + sampling.searches)
     camera = draw_camera(rng)
     views = [(clip.frames[frame], clip.tracks[track, frame]) for frame in picks]
     if rng.random() < 0.4:
         views[1] = views[0]
     others = [other for index, other in enumerate(clips) if index != chosen]
-    share = absent_share if others else 0.0
+    share = sampling.absent_share if others else 0.0
     decoys: list[Image | None] = [
-        pick(rng, others).frames[0] if rng.random() < share else None for _ in range(searches)
+        pick(rng, others).frames[0] if rng.random() < share else None
+        for _ in range(sampling.searches)
     ]
-    return _cut(rng, views, decoys, camera, variant, jitter)
+    return _cut(rng, views, decoys, camera, sampling)
 
 
 def photo_sample(
     rng: np.random.Generator,
     photos: Sequence[Photo],
-    variant: Variant,
-    jitter: Jitter,
-    searches: int,
-    absent_share: float,
+    sampling: Sampling,
 ) -> Sample:
     """Cut a sample out of one photograph: a labelled object, or just any rectangle of it.
 
@@ -81,11 +78,12 @@ def photo_sample(
         box = photo.boxes[rng.integers(len(photo.boxes))]
     else:
         box = any_rectangle(rng, photo.image)
-    views = [(photo.image, box)] * (2 + searches)
+    views = [(photo.image, box)] * (2 + sampling.searches)
     decoys: list[Image | None] = [
-        pick(rng, photos).image if rng.random() < absent_share else None for _ in range(searches)
+        pick(rng, photos).image if rng.random() < sampling.absent_share else None
+        for _ in range(sampling.searches)
     ]
-    return _cut(rng, views, decoys, draw_camera(rng), variant, jitter)
+    return _cut(rng, views, decoys, draw_camera(rng), sampling)
 
 
 def usable_boxes(clip: Clip) -> NDArray[np.bool_]:
@@ -109,31 +107,24 @@ def _cut(
     views: Sequence[tuple[Image, Box]],
     decoys: Sequence[Image | None],
     camera: Camera,
-    variant: Variant,
-    jitter: Jitter,
+    sampling: Sampling,
 ) -> Sample:
-    """Cut two templates and the search crops out of `views`, in this order."""
+    """Cut two templates and the search crops out of `views`, in this order, or out of decoys."""
+    variant = sampling.variant
     side = variant.template_size
     size = side / variant.template_factor
     middle = np.full(2, side / 2)
     templates = [
         _crop(rng, camera, image, box, side, size, middle, 0.0)[0] for image, box in views[:2]
     ]
+    side = variant.search_size
     searches, boxes, present = [], [], []
     for (image, box), decoy in zip(views[2:], decoys, strict=True):
-        search_size, centre = place_target(rng, jitter, variant)
-        if decoy is None:
-            crop, found = _crop(
-                rng, camera, image, box, variant.search_size, search_size, centre, 0.05
-            )
-            fractions, share = fraction_box(found, variant.search_size)
-        else:
-            rectangle = any_rectangle(rng, decoy)
-            crop, _ = _crop(
-                rng, camera, decoy, rectangle, variant.search_size, search_size, centre, 0.05
-            )
-            fractions, share = np.zeros(4, np.float32), 0.0
-        visible = share > MIN_VISIBLE
+        size, centre = place_target(rng, sampling.jitter, variant)
+        seen = (image, box) if decoy is None else (decoy, any_rectangle(rng, decoy))
+        crop, found = _crop(rng, camera, *seen, side, size, centre, 0.05)
+        fractions, share = fraction_box(found, side)
+        visible = decoy is None and share > MIN_VISIBLE
         searches.append(crop)
         boxes.append(fractions if visible else np.zeros(4, np.float32))
         present.append(visible)

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.scenes.outlines import rotation
 from mixformer2_ros.training.data.compose import (
     Cutout,
@@ -22,11 +21,17 @@ from mixformer2_ros.training.data.compose import (
     recoloured,
 )
 from mixformer2_ros.training.data.photometric import Camera, draw_camera, photograph
-from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, pick, place_target
+from mixformer2_ros.training.data.samples import (
+    MIN_VISIBLE,
+    Sample,
+    Sampling,
+    fraction_box,
+    pick,
+    place_target,
+)
 
 Image = NDArray[np.uint8]
 
-_MIN_VISIBLE = 0.35
 _PLAIN_LIGHT = 0.35
 _CHANNEL_ORDERS = ((1, 2, 0), (2, 0, 1), (2, 1, 0), (1, 0, 2))
 
@@ -51,10 +56,7 @@ def pasted_sample(
     rng: np.random.Generator,
     objects: Sequence[Cutout],
     backgrounds: Sequence[Image],
-    variant: Variant,
-    jitter: Jitter,
-    searches: int,
-    absent_share: float,
+    sampling: Sampling,
     plain: bool = False,
 ) -> Sample:
     """Paint a sample.
@@ -63,14 +65,12 @@ def pasted_sample(
         rng: Source of randomness.
         objects: Targets, distractors and occluders are drawn from these.
         backgrounds: uint8 RGB images.
-        variant: Gives sizes and factors of the crops.
-        jitter: Placing of the search crops.
-        searches: Number of search crops K.
-        absent_share: Share of search crops without the target.
+        sampling: Number, size and placing of the crops, share of those without the target.
         plain: Neither distractors nor occluders, nor edges of the image, a perfect camera, and a
             background in the dark.
     """
     scene = _draw_scene(rng, objects, backgrounds, plain)
+    variant = sampling.variant
     size = variant.template_size / variant.template_factor
     middle = np.full(2, variant.template_size / 2)
     templates = [_view(rng, scene, variant.template_size, size, middle, still=True)]
@@ -82,9 +82,9 @@ def pasted_sample(
             _view(rng, scene, variant.template_size, size * np.exp(rng.normal(0.0, 0.05)), off)
         )
     views = []
-    for _ in range(searches):
-        search_size, centre = place_target(rng, jitter, variant)
-        absent = rng.random() < absent_share
+    for _ in range(sampling.searches):
+        search_size, centre = place_target(rng, sampling.jitter, variant)
+        absent = rng.random() < sampling.absent_share
         views.append(
             _view(rng, scene, variant.search_size, search_size, centre, busy=True, absent=absent)
         )
@@ -158,7 +158,7 @@ def _view(
             box, inside = _edge_of_image(rng, canvas, box, centre)
         image = photograph(rng, scene.camera, canvas, size)
     fractions, in_crop = fraction_box(box, side)
-    visible = not absent and inside * in_crop * (1.0 - covered) > _MIN_VISIBLE
+    visible = not absent and inside * in_crop * (1.0 - covered) > MIN_VISIBLE
     return image, fractions if visible else np.zeros(4, np.float32), visible
 
 

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from mixformer2_ros.training.config import read_config, written_variant
-from mixformer2_ros.training.data.dataset import Batch, build_pools
+from mixformer2_ros.training.data.batch import Batch
+from mixformer2_ros.training.data.pools import build_pools
 from mixformer2_ros.training.data.streams import open_stream
 from mixformer2_ros.training.distributed import Part
 

@@ -17,10 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.annotations import AnnotationError
-from mixformer2_ros.model.variants import Variant
-from mixformer2_ros.training.data.pairs import MIN_VISIBLE, cut_out
+from mixformer2_ros.training.data.pairs import cut_out
 from mixformer2_ros.training.data.readers import Reader, Track
-from mixformer2_ros.training.data.samples import Jitter, Sample, fraction_box, place_target
+from mixformer2_ros.training.data.samples import (
+    MIN_VISIBLE,
+    Sample,
+    Sampling,
+    fraction_box,
+    place_target,
+)
 from mixformer2_ros.training.data.skipped import SkippedFiles
 
 Image = NDArray[np.uint8]
@@ -62,31 +67,21 @@ class PublishedSets:
         self._shares = shares / shares.sum()
         self._skipped = skipped
 
-    def sample(
-        self,
-        rng: np.random.Generator,
-        variant: Variant,
-        jitter: Jitter,
-        searches: int,
-        absent_share: float,
-    ) -> Sample:
+    def sample(self, rng: np.random.Generator, sampling: Sampling) -> Sample:
         """Draw a sample.
 
         Args:
             rng: Source of randomness.
-            variant: Gives sizes and factors of the crops.
-            jitter: Placing of the search crops.
-            searches: Number of search crops K.
-            absent_share: Share of search crops without the target: of frames in which it is hidden
-                or out of view, or of another target's video.
+            sampling: Number, size and placing of the crops; those without the target are of frames
+                in which it is hidden or out of view, or of another target's video.
 
         Raises:
             NoUsableTargetError: Many targets in a row cannot be read.
         """
         for _ in range(_ATTEMPTS):
             track = self._track(rng)
-            templates, found = draw_frames(rng, track.visible, searches)
-            absent = rng.random(searches) < absent_share
+            templates, found = draw_frames(rng, track.visible, sampling.searches)
+            absent = rng.random(sampling.searches) < sampling.absent_share
             try:
                 views = _Frames(track)
                 chosen = [views.at(frame) for frame in templates]
@@ -97,7 +92,7 @@ class PublishedSets:
             except AnnotationError as error:
                 self._skipped.add(error)
                 continue
-            return _cut(rng, chosen, variant, jitter)
+            return _cut(rng, chosen, sampling)
         raise self._hopeless()
 
     def _track(self, rng: np.random.Generator) -> Track:
@@ -174,9 +169,10 @@ def draw_frames(
     return [earlier, middle], [int(rng.choice(near)) for _ in range(searches)]
 
 
-def _cut(rng: np.random.Generator, views: list[_View], variant: Variant, jitter: Jitter) -> Sample:
+def _cut(rng: np.random.Generator, views: list[_View], sampling: Sampling) -> Sample:
     """Cut two templates and the search crops out of views, in this order."""
     grey = rng.random() < _GREY_SHARE
+    variant = sampling.variant
     side = variant.template_size
     size, middle = side / variant.template_factor, np.full(2, side / 2)
     templates = [
@@ -186,7 +182,7 @@ def _cut(rng: np.random.Generator, views: list[_View], variant: Variant, jitter:
     side = variant.search_size
     crops, boxes, present = [], [], []
     for view in views[2:]:
-        size, centre = place_target(rng, jitter, variant)
+        size, centre = place_target(rng, sampling.jitter, variant)
         crop, box = _look(rng, *cut_out(view.image, view.box, side, size, centre), grey)
         fractions, share = fraction_box(box, side)
         seen = view.present and share > MIN_VISIBLE

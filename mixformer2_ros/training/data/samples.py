@@ -15,6 +15,9 @@ from mixformer2_ros.model.variants import Variant
 
 T = TypeVar("T")
 
+MIN_VISIBLE = 0.35
+"""A crop with a smaller share of the target counts as one without it."""
+
 
 @dataclass
 class Sample:
@@ -62,6 +65,23 @@ class Jitter:
     near_share: float = 0.7
     near_centre: float = 0.4
     near_scale: float = 0.15
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What all samples of a training have in common.
+
+    Attributes:
+        variant: Gives sizes and factors of the crops.
+        jitter: Placing of the search crops.
+        searches: Number of search crops K of a sample.
+        absent_share: Share of search crops without the target.
+    """
+
+    variant: Variant
+    jitter: Jitter
+    searches: int
+    absent_share: float
 
 
 def pick(rng: np.random.Generator, items: Sequence[T]) -> T:

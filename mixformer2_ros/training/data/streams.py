@@ -12,16 +12,12 @@ from torch.utils.data import Dataset
 
 from mixformer2_ros.model.variants import Variant
 from mixformer2_ros.scenes.batched.description import Mixture
-from mixformer2_ros.training.data.dataset import (
-    SOURCES,
-    Batch,
-    DataConfig,
-    Pools,
-    TrackingDataset,
-    batches,
-)
+from mixformer2_ros.training.data.batch import Batch, batches
+from mixformer2_ros.training.data.config import SOURCES, DataConfig
+from mixformer2_ros.training.data.dataset import TrackingDataset
 from mixformer2_ros.training.data.device_atlas import build_atlas
 from mixformer2_ros.training.data.generated import GeneratedStream
+from mixformer2_ros.training.data.pools import Pools
 from mixformer2_ros.training.distributed import Part
 
 _PAINTED = ("procedural", "cutouts")
@@ -88,7 +84,7 @@ class MixedStream(Dataset[Batch]):
         return self._joined(index, self._read[index])
 
     def batches(self, start: int, stop: int, workers: int) -> Iterator[Batch]:
-        """See `dataset.Streamed`; the workers read."""
+        """See `batch.Streamed`; the workers read."""
         ahead = batches(self._read, start, stop, workers)
         return (self._joined(index, read) for index, read in enumerate(ahead, start))
 

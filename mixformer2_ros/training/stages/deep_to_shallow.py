@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.heads import expected_edges
 from mixformer2_ros.training.config import ConfigError, TrainingConfig
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.distillation_losses import box_losses, feature_error
 from mixformer2_ros.training.distributed import global_count
 from mixformer2_ros.training.losses import edge_divergence

@@ -17,7 +17,7 @@ from mixformer2_ros.model import MixFormerV2, load_weights
 from mixformer2_ros.model.heads import expected_edges
 from mixformer2_ros.model.teacher import MixViT
 from mixformer2_ros.training.config import TrainingConfig
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.distillation_losses import box_losses, resampled
 from mixformer2_ros.training.distributed import global_count
 from mixformer2_ros.training.initialisation import initialise

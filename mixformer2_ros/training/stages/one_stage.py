@@ -23,7 +23,7 @@ from mixformer2_ros.training.config import (
     trained_variant,
     written_variant,
 )
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.distributed import own_rand
 from mixformer2_ros.training.grow import grow
 from mixformer2_ros.training.initialisation import initialise

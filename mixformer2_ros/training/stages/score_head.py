@@ -18,7 +18,7 @@ from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.backbone import PREDICTION_TOKENS
 from mixformer2_ros.model.teacher import MixViT
 from mixformer2_ros.training.config import ConfigError, TrainingConfig, written_variant
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.distributed import own_rand
 from mixformer2_ros.training.passes import SharedTemplates, teacher_prediction
 from mixformer2_ros.training.stages.networks import network_from_weights

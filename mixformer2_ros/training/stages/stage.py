@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 
 
 class Stage(nn.Module, abc.ABC):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mixformer2_ros.model.heads import expected_edges
 from mixformer2_ros.model.teacher import MixViT, load_teacher
 from mixformer2_ros.training.config import TrainingConfig
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.distillation_losses import box_losses
 from mixformer2_ros.training.initialisation import initialise_teacher
 from mixformer2_ros.training.passes import SharedTemplates, teacher_prediction

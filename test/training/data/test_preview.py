@@ -8,7 +8,7 @@ import cv2
 import pytest
 import torch
 
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.data.preview import contact_sheet, main
 
 

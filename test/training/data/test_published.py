@@ -10,20 +10,17 @@ import torch
 
 from mixformer2_ros.model.variants import SMALL
 from mixformer2_ros.training.config import TrainingConfig
-from mixformer2_ros.training.data.dataset import (
-    SOURCES,
-    DataConfig,
-    TrackingDataset,
-    batches,
-    build_pools,
-)
+from mixformer2_ros.training.data.batch import batches
+from mixformer2_ros.training.data.config import SOURCES, DataConfig
+from mixformer2_ros.training.data.dataset import TrackingDataset
+from mixformer2_ros.training.data.pools import build_pools
 from mixformer2_ros.training.data.published import (
     NoUsableTargetError,
     PublishedSets,
     draw_frames,
 )
 from mixformer2_ros.training.data.readers import open_reader
-from mixformer2_ros.training.data.samples import Jitter
+from mixformer2_ros.training.data.samples import Jitter, Sampling
 from mixformer2_ros.training.data.skipped import SkippedFiles
 from mixformer2_ros.training.pipeline import FINISHED, SKIPPED, Machine, train
 from mixformer2_ros.training.schedule import Budget
@@ -75,7 +72,7 @@ def test_crops_hold_the_target_where_the_box_says(sets, tmp_path):
     jitter = Jitter(near_share=0.0, scale=0.354)
     colours = []
     for seed in range(20):
-        sample = published.sample(np.random.default_rng(seed), SMALL, jitter, 3, 0.0)
+        sample = published.sample(np.random.default_rng(seed), Sampling(SMALL, jitter, 3, 0.0))
         for crop, box, present in zip(sample.searches, sample.boxes, sample.present, strict=True):
             if present:
                 x1, y1, x2, y2 = (box * SMALL.search_size).round().astype(int)
@@ -105,7 +102,7 @@ def test_jitter_reaches_as_far_as_published(sets, tmp_path):
     reader = open_reader("trackingnet", sets.trackingnet(tmp_path))
     published = PublishedSets({"trackingnet": reader}, {"trackingnet": 1.0}, SkippedFiles())
     jitter = Jitter(near_share=0.0, scale=0.0)
-    sample = published.sample(np.random.default_rng(0), SMALL, jitter, 200, 0.0)
+    sample = published.sample(np.random.default_rng(0), Sampling(SMALL, jitter, 200, 0.0))
     centres = (sample.boxes[:, :2] + sample.boxes[:, 2:])[sample.present] / 2 - 0.5
     # Uniform within 2.25 target sizes of the middle; cut boxes' centres lie a little further in.
     reach = 2.25 / SMALL.search_factor
@@ -119,12 +116,12 @@ def test_absent_targets_come_from_hidden_frames_or_other_videos(sets, tmp_path):
     readers = {kind: open_reader(kind, tmp_path / kind) for kind in ("lasot", "trackingnet")}
     published = PublishedSets(readers, {"lasot": 1.0, "trackingnet": 1.0}, SkippedFiles())
     present = [
-        published.sample(np.random.default_rng(seed), SMALL, EXACT, 4, 1.0).present
+        published.sample(np.random.default_rng(seed), Sampling(SMALL, EXACT, 4, 1.0)).present
         for seed in range(20)
     ]
     # Now and then the "other" video is the same again; then the target is there, and said to be.
     assert np.mean(present) < 0.3
-    sample = published.sample(np.random.default_rng(0), SMALL, EXACT, 4, 0.0)
+    sample = published.sample(np.random.default_rng(0), Sampling(SMALL, EXACT, 4, 0.0))
     assert sample.present.all()
 
 

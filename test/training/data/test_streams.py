@@ -9,14 +9,11 @@ import torch
 from torch.utils.data import Dataset
 
 from mixformer2_ros.model.variants import SMALL
-from mixformer2_ros.training.data.dataset import (
-    Batch,
-    DataConfig,
-    TrackingDataset,
-    batches,
-    build_pools,
-)
+from mixformer2_ros.training.data.batch import Batch, batches
+from mixformer2_ros.training.data.config import DataConfig
+from mixformer2_ros.training.data.dataset import TrackingDataset
 from mixformer2_ros.training.data.generated import GeneratedStream
+from mixformer2_ros.training.data.pools import build_pools
 from mixformer2_ros.training.data.streams import mixture_of, open_stream
 from mixformer2_ros.training.distributed import Part
 

@@ -16,7 +16,7 @@ from mixformer2_ros.training.config import (
     ShorteningConfig,
     TrainingConfig,
 )
-from mixformer2_ros.training.data.dataset import Batch
+from mixformer2_ros.training.data.batch import Batch
 from mixformer2_ros.training.distillation_losses import resampled
 from mixformer2_ros.training.initialisation import initialise
 from mixformer2_ros.training.losses import edge_divergence
