@@ -7,13 +7,14 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
 from mixformer2_ros.benchmark import documents, machine
 from mixformer2_ros.benchmark.documents import MEASUREMENTS
 from mixformer2_ros.benchmark.tables import Report
-from mixformer2_ros.inference import BACKENDS
+from mixformer2_ros.inference import BACKENDS, processor
 from mixformer2_ros.model.variants import VARIANTS
 
 _MEASURES = {
@@ -50,12 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--threads",
             type=_threads,
             nargs="+",
-            default=sorted({1, 2, machine.cores()}),
+            default=sorted({1, 2, processor.cores()}),
             metavar="N",
             help="CPU threads of the network; all: one a core (default: 1 2 all)",
         )
         kind.add_argument("--frames", type=_count, default=200, help="measured of each, in turns")
         kind.add_argument("--device", default="cpu", help="of the network, such as cuda")
+        kind.add_argument(
+            "--full-width",
+            action="store_true",
+            help="random weights without repeated channels in place of a checkpoint",
+        )
     for kind in (node, soak, tokens):
         kind.add_argument("--threads", type=_threads, default=2, help="CPU threads of the network")
     for kind in (tracker, node, soak):
@@ -90,6 +96,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tokens.add_argument(
         "--dataset", type=Path, metavar="FOLDER", help="sequences; default: scenes alone"
     )
+    tokens.add_argument(
+        "--starts",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="track each sequence from N slightly different first boxes, at most 9",
+    )
     report.add_argument("--results", type=Path, default=Path("out/benchmark"), metavar="FOLDER")
     report.add_argument(
         "--measure",
@@ -113,7 +126,14 @@ def run(args: argparse.Namespace) -> int:
         print(*documents.run(args), sep="\n")
         return 0
     module, function = _MEASURES[args.kind]
-    tables = getattr(import_module(module), function)(args)
+    with ExitStack() as stack:
+        args.network = args.model
+        if getattr(args, "full_width", False):
+            from mixformer2_ros.benchmark.full_width import random_weights
+
+            args.network += "-full"
+            args.checkpoint = str(stack.enter_context(random_weights(args.model)))
+        tables = getattr(import_module(module), function)(args)
     command = f"mixformer2 {shlex.join(_without_outputs(args.arguments))}"
     report = Report(command, machine.describe(), tables)
     text = report.markdown()
@@ -150,4 +170,4 @@ def _count(text: str) -> int:
 
 
 def _threads(text: str) -> int:
-    return machine.cores() if text == "all" else _count(text)
+    return processor.cores() if text == "all" else _count(text)

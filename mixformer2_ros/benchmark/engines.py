@@ -15,11 +15,10 @@ from mixformer2_ros.benchmark.crew import Samples, busy_neighbour, crew, ratio, 
 from mixformer2_ros.benchmark.gemm import products as products_of
 from mixformer2_ros.benchmark.subjects import Spec
 from mixformer2_ros.benchmark.tables import Cell, Table, median, p99, shown
-from mixformer2_ros.benchmark.work import macs_per_frame
+from mixformer2_ros.benchmark.work import macs_per_frame, sizes_that_run
 from mixformer2_ros.benchmark.worker import Worker
-from mixformer2_ros.inference import BACKENDS, ModelError
+from mixformer2_ros.inference import BACKENDS, ModelError, processor
 from mixformer2_ros.inference.loading import GPU_PRECISIONS, PRECISIONS
-from mixformer2_ros.model.variants import get_variant
 
 _PEAK_FRAMES = 20
 _PAUSE = 0.02
@@ -94,7 +93,7 @@ def _specs(args: argparse.Namespace, threads: int) -> list[Spec]:
 
 
 def _speed(workers: Sequence[Worker], args: argparse.Namespace, peaks: Peaks) -> list[Row]:
-    macs = macs_per_frame(get_variant(args.model))
+    macs = macs_per_frame(sizes_that_run(args.model, args.checkpoint))
     samples = take_turns(workers, args.frames)
     reference = samples[0] if workers[0].spec.kind == "reference" else None
     rows: list[Row] = []
@@ -110,9 +109,9 @@ def _speed(workers: Sequence[Worker], args: argparse.Namespace, peaks: Peaks) ->
 def _speed_table(args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]) -> Table:
     if rows[0][-1] is None:
         reasons = ("Energy: not readable on this machine (no RAPL counters)", *reasons)
-    work = 2e-9 * macs_per_frame(get_variant(args.model))
+    work = 2e-9 * macs_per_frame(sizes_that_run(args.model, args.checkpoint))
     return Table(
-        f"engines-{args.model}",
+        f"engines-{args.network}",
         f"Network alone, one target, {args.frames} frames each, in turns of ten; {work:.1f} GFLOP "
         "a frame",
         ("engine", "median, ms", "p99, ms", "times the reference", "% of the peak", "J a frame"),
@@ -136,7 +135,7 @@ def _targets_table(
 ) -> Table:
     first, *others = args.targets
     return Table(
-        f"targets-{args.model}",
+        f"targets-{args.network}",
         f"Network alone, several targets in one batch, {args.frames} frames each",
         ("engine", f"{first}, ms", *(f"{several}, ms (times {first})" for several in others)),
         rows,
@@ -161,8 +160,8 @@ def _busy(workers: Sequence[Worker], args: argparse.Namespace) -> list[Row]:
 
 def _busy_table(args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]) -> Table:
     return Table(
-        f"busy-{args.model}",
-        f"Network alone, then with one busy process beside it on {machine.cores()} cores, "
+        f"busy-{args.network}",
+        f"Network alone, then with one busy process beside it on {processor.cores()} cores, "
         f"{args.frames} frames each: one after the other, and with {1e3 * _PAUSE:g} ms between "
         "them as a camera makes",
         (
@@ -183,7 +182,7 @@ def _peaks(args: argparse.Namespace) -> tuple[Peaks, Table]:
     """Measure the machine's peak: the fastest product in the fastest library."""
     best: dict[tuple[str, int], tuple[float, str]] = {}
     for threads in args.threads:
-        for products in products_of(get_variant(args.model)):
+        for products in products_of(sizes_that_run(args.model, args.checkpoint)):
             try:
                 worker = Worker(Spec("products", threads, products=products))
             except ModelError:  # the processor lacks the precision
@@ -196,7 +195,7 @@ def _peaks(args: argparse.Namespace) -> tuple[Peaks, Table]:
                 by = f"{product.library}, {product.shape}"
                 best[key] = max(best.get(key, (0.0, "")), (rate, by))
     table = Table(
-        f"peaks-{args.model}",
+        f"peaks-{args.network}",
         "Peak of this machine: the fastest product of matrices, of the network's own shapes and "
         "square ones, in any library installed",
         ("precision", "threads", "GFLOP/s", "by"),
@@ -216,7 +215,7 @@ def _start(args: argparse.Namespace) -> Table:
                 seconds = first.start_seconds, again.start_seconds
                 rows.append((first.description, *seconds, *_memory(first, again)))
     return Table(
-        f"start-{args.model}",
+        f"start-{args.network}",
         "A process that only loads an engine and finds one box: from its start to that box, with "
         "nothing cached and for the second time, and the most memory it holds",
         ("engine", "first start, s", "later start, s", "first, MB", "later, MB"),

@@ -13,26 +13,19 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from mixformer2_ros.inference import processor
 from mixformer2_ros.inference.cache import CACHE_VARIABLE
 from mixformer2_ros.inference.cuda_driver import gpu_names
-from mixformer2_ros.inference.processor import describe_features
 
 _RUNTIMES = ("openvino", "onnxruntime", "torch", "numpy")
 _POWERCAP = Path("/sys/class/powercap")
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def describe() -> dict[str, str]:
     """Return what the machine is, by its features, and the versions of the runtimes."""
     found = {
-        "processor": f"{_processor()}, {describe_features()}",
-        "cores": str(cores()),
+        "processor": f"{_processor()}, {processor.describe_features()}",
+        "cores": str(processor.cores()),
         "memory": f"{_total_memory() / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }

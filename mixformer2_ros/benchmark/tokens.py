@@ -36,8 +36,9 @@ from mixformer2_ros.inference.torch_engine import TorchEngine
 from mixformer2_ros.model import build_model, load_weights, read_checkpoint
 from mixformer2_ros.model.attention import KeyValue
 from mixformer2_ros.model.backbone import PREDICTION_TOKENS, Block
-from mixformer2_ros.model.mixformerv2 import FastMixFormerV2, MixFormerV2
+from mixformer2_ros.model.mixformerv2 import FastMixFormerV2, MixFormerV2, folded
 from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.precision.starts import SHIFTS, shifted
 from mixformer2_ros.sources import open_source
 from mixformer2_ros.tracking import Tracker
 
@@ -75,19 +76,23 @@ def study(args: argparse.Namespace) -> list[Table]:
     path = args.checkpoint or find_default_weights(args.model)
     if path is None:
         raise ModelError(f"there are no default weights of {args.model!r}: give a checkpoint")
-    model = build_model(args.model).eval()
-    load_weights(model, read_checkpoint(path))
+    whole = build_model(args.model).eval()
+    load_weights(whole, read_checkpoint(path))
+    model = folded(whole)
     sequences = open_dataset("folder", args.dataset) if args.dataset else []
     rows = []
     for way in _ways(model):
-        aucs = [_on_sequences(way.engine, sequences), _on_scenes(way.engine)]
-        rows.append((way.name, 100 * float(np.mean(way.shares)), *aucs))
+        starts = [_on_sequences(way.engine, sequences, shift) for shift in SHIFTS[: args.starts]]
+        on_sequences = float(np.mean(starts)) if sequences else None
+        spread = float(np.ptp(starts)) if sequences else None
+        share = 100 * float(np.mean(way.shares))
+        rows.append((way.name, share, on_sequences, spread, _on_scenes(way.engine)))
     return [
         Table(
             f"tokens-{args.model}",
-            f"Fewer patches of the search crop: success AUC on {len(sequences)} sequences and "
-            f"{len(_SCENES)} procedural scenes",
-            ("patches", "% of the work", "AUC, sequences", "AUC, scenes"),
+            f"Fewer patches of the search crop: success AUC on {len(sequences)} sequences from "
+            f"{args.starts} starts and on {len(_SCENES)} procedural scenes",
+            ("patches", "% of the work", "AUC, sequences", "its spread", "AUC, scenes"),
             rows,
         )
     ]
@@ -114,12 +119,10 @@ def _counted(name: str, engine: Engine, share: float) -> _Way:
     return _Way(name, engine, [share])
 
 
-def _on_sequences(engine: Engine, sequences: Several[Sequence]) -> float | None:
-    if not sequences:
-        return None
-    aucs = []
+def _on_sequences(engine: Engine, sequences: Several[Sequence], shift: Several[float]) -> float:
+    aucs: list[float] = []
     for sequence in sequences:
-        score = score_sequence(sequence, play(Tracker(engine), sequence))
+        score = score_sequence(sequence, play(Tracker(engine), shifted(sequence, shift)))
         aucs.append(success_auc(score.overlaps))
     return 100 * float(np.mean(aucs))
 

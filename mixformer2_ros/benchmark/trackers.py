@@ -55,7 +55,7 @@ def measure_trackers(args: argparse.Namespace) -> list[Table]:
             rows.append((worker.description, *figures, ratio(busy, sample)))
     return [
         Table(
-            f"trackers-{args.model}",
+            f"trackers-{args.network}",
             f"From image to box, {width}x{height}, {args.frames} frames each, in turns of ten",
             (
                 "tracker",

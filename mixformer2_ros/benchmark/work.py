@@ -10,8 +10,29 @@ import numpy as np
 import onnx
 
 from mixformer2_ros.inference import graph
+from mixformer2_ros.inference.artefact import is_artefact, open_artefact
+from mixformer2_ros.inference.loading import find_weights
+from mixformer2_ros.inference.weights import read_network
 from mixformer2_ros.model.state import expected_shapes
-from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.model.variants import Variant, get_variant
+
+
+def sizes_that_run(model: str, checkpoint: str | None) -> Variant:
+    """Return the sizes of the network that an engine runs, after folding.
+
+    Args:
+        model: Name of the variant.
+        checkpoint: Weights or an artefact; None for the default weights.
+
+    Raises:
+        ModelError: There are no default weights, or the artefact cannot be used.
+        CheckpointError: The weights cannot be read or do not fit.
+    """
+    path = find_weights(model, checkpoint)
+    if is_artefact(path):
+        return open_artefact(path).variant
+    variant, _ = read_network(path, get_variant(model))
+    return variant
 
 
 def macs_per_frame(variant: Variant) -> int:

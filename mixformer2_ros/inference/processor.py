@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def has_int8() -> bool:
     Without (VNNI, AMX, ARM's dot product), int8 is slower than float32.
     """
     return not _INT8.isdisjoint(processor_flags())
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def describe_features() -> str:

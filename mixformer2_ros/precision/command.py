@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="track every sequence from N slightly different first boxes, at most 5",
+        help="track every sequence from N slightly different first boxes, at most 9",
     )
     compare.add_argument(
         "--results", type=Path, default=Path("results"), help="folder that keeps what was tracked"

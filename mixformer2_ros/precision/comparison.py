@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from collections.abc import Sequence as Several
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,21 @@ import numpy as np
 from mixformer2_ros.evaluation.datasets import Sequence
 from mixformer2_ros.evaluation.results import ResultStore
 from mixformer2_ros.evaluation.runner import run as run_tracker
-from mixformer2_ros.evaluation.scoring import TrackerScore, score_tracker
+from mixformer2_ros.evaluation.scores import TrackerScore
+from mixformer2_ros.evaluation.scoring import score_tracker
 from mixformer2_ros.evaluation.trackers import recipe_of, tracker_factory
 from mixformer2_ros.inference import ModelError, load_engine
 from mixformer2_ros.inference.calibration import Crops
 from mixformer2_ros.inference.precisions import Accuracy
 from mixformer2_ros.inference.ranges import find_ranges
 from mixformer2_ros.precision.drift import Answers, Drift, answers, drift
+from mixformer2_ros.precision.starts import SHIFTS, shifted
 
 SCORES = ("success_auc", "precision_20", "confidence_auroc")
-"""What of an evaluation is compared (`evaluation.scoring.METRICS`)."""
+"""What of an evaluation is compared (`evaluation.conventions.METRICS`)."""
 
 
-# First boxes, moved by shares of their width and height: an operator's is no more exact.
-_SHIFTS = ((0.0, 0.0), (0.02, 0.0), (-0.02, 0.0), (0.0, 0.02), (0.0, -0.02))
-MOST_STARTS = len(_SHIFTS)
+MOST_STARTS = len(SHIFTS)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _track(
         recipe["ranges"] = find_ranges(plan.checkpoint).digest()
     store = ResultStore(plan.results, "flat")
     scores = []
-    for start, shift in enumerate(_SHIFTS[: plan.starts]):
+    for start, shift in enumerate(SHIFTS[: plan.starts]):
         name = f"{plan.variant}-{backend}-{precision}-start{start}"
         given = [shifted(sequence, shift) for sequence in sequences]
         report = run_tracker(
@@ -164,13 +164,6 @@ def _track(
             raise RuntimeError(f"{name}: {'; '.join(reasons)}")
         scores.append(score_tracker(sequences, store, name))
     return scores
-
-
-def shifted(sequence: Sequence, shift: Several[float]) -> Sequence:
-    """Return a sequence whose first box is moved by shares of its size."""
-    truth = sequence.truth.copy()
-    truth[sequence.start, :2] += np.multiply(shift, truth[sequence.start, 2:])
-    return replace(sequence, truth=truth)
 
 
 def _row(

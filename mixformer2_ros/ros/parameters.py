@@ -18,6 +18,7 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
+from mixformer2_ros.inference import processor
 from mixformer2_ros.model.variants import VARIANTS
 from mixformer2_ros.tracking.affinity import parse_cores
 from mixformer2_ros.tracking.config import RANGES, TrackerConfig
@@ -39,7 +40,7 @@ class NodeParameters:
         backend: Inference backend.
         device: Device the network runs on.
         precision: Arithmetic of the network.
-        threads: Threads of the network, ``None`` to let the engine choose.
+        threads: CPU threads of the network.
         cores: Cores that the network and the tracking run on; all when empty.
         deadline: Longest time of a frame in seconds, 0 for none.
         image_transport: ``raw`` or ``compressed``.
@@ -58,7 +59,7 @@ class NodeParameters:
     backend: str
     device: str
     precision: str
-    threads: int | None
+    threads: int
     cores: frozenset[int]
     deadline: float
     image_transport: str
@@ -157,7 +158,12 @@ _PARAMETERS: dict[str, _Parameter] = {
     "backend": _Parameter("auto", "What runs the network; auto takes the best one installed."),
     "device": _Parameter("auto", "Device of the network: auto, cpu, cuda, cuda:N, tensorrt."),
     "precision": _Parameter("auto", "Arithmetic of the network: auto, fp32, fp16, bf16, int8."),
-    "threads": _Parameter(0, "CPU threads of the network; 0 lets the engine choose.", (0, 256)),
+    "threads": _Parameter(
+        0,
+        "CPU threads of the network. 0: half of the cores, at least one; the camera, the image "
+        "transport and controllers need the others.",
+        (0, 256),
+    ),
     "cpu_affinity": _Parameter(
         "",
         "Cores that the network and the tracking are kept on, such as 2,3 or 0-1; empty: any. With "
@@ -236,7 +242,7 @@ def build_parameters(values: Mapping[str, Any]) -> NodeParameters:
         backend=values["backend"],
         device=values["device"],
         precision=values["precision"],
-        threads=values["threads"] or len(cores) or None,
+        threads=values["threads"] or len(cores) or max(1, processor.cores() // 2),
         cores=cores,
         deadline=values["deadline_ms"] * 1e-3,
         image_transport=values["image_transport"],

@@ -2,12 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from mixformer2_ros.evaluation.datasets import Sequence
-from mixformer2_ros.precision.comparison import Row, as_markdown, shifted
+from mixformer2_ros.precision.comparison import Row, as_markdown
 from mixformer2_ros.precision.drift import Answers, Drift, drift
 
 
@@ -39,15 +36,6 @@ def test_several_starts_are_shown_one_by_one():
     scores = {"success_auc": 0.55, "precision_20": 0.7, "confidence_auroc": 0.9}
     row = Row("openvino", "int8", "", None, scores, {"Girl": 0.4}, (0.54, 0.56))
     assert "| openvino int8 | 54.0 | 56.0 |" in as_markdown([row]).splitlines()
-
-
-def test_another_start_moves_the_first_box_only():
-    truth = np.array([[10.0, 20, 50, 100], [12, 20, 50, 100]])
-    frames = [Path("0.png"), Path("1.png")]
-    sequence = Sequence("s", frames, truth, np.zeros(2, bool))
-    moved = shifted(sequence, (0.02, -0.02))
-    assert moved.truth.tolist() == [[11, 18, 50, 100], [12, 20, 50, 100]]
-    assert sequence.truth[0, 0] == 10
 
 
 def test_without_sequences_only_the_drift_is_shown():
