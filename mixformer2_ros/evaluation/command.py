@@ -30,7 +30,8 @@ from mixformer2_ros.evaluation.playback import play, play_supervised, read_image
 from mixformer2_ros.evaluation.results import ResultStore
 from mixformer2_ros.evaluation.runner import RunReport, available_cores, merge, shard
 from mixformer2_ros.evaluation.runner import run as run_tracker
-from mixformer2_ros.evaluation.scoring import TrackerScore, score_tracker
+from mixformer2_ros.evaluation.scores import TrackerScore
+from mixformer2_ros.evaluation.scoring import score_tracker
 from mixformer2_ros.evaluation.streaming import Latency, StreamPlayer, parse_latency, replay
 from mixformer2_ros.evaluation.summary import LatencyPoint, as_dict, as_text
 from mixformer2_ros.evaluation.trackers import TrackerFactory, recipe_of, tracker_factory

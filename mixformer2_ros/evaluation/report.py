@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from numpy.typing import NDArray
 
 from mixformer2_ros.evaluation import datasets, report_plots
+from mixformer2_ros.evaluation.conventions import METRICS, Metric
 from mixformer2_ros.evaluation.metrics import SUCCESS_THRESHOLDS
 from mixformer2_ros.evaluation.report_data import (
     INTERVAL_CONVENTION,
@@ -34,7 +35,7 @@ from mixformer2_ros.evaluation.report_data import (
     values,
 )
 from mixformer2_ros.evaluation.results import ResultStore
-from mixformer2_ros.evaluation.scoring import METRICS, PIXEL_THRESHOLDS, Metric, SequenceScore
+from mixformer2_ros.evaluation.scores import PIXEL_THRESHOLDS, SequenceScore
 from mixformer2_ros.evaluation.streaming import parse_latency
 from mixformer2_ros.evaluation.summary import LatencyPoint
 

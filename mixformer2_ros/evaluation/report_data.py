@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mixformer2_ros.evaluation import datasets
 from mixformer2_ros.evaluation.events import failures
 from mixformer2_ros.evaluation.results import ResultStore
-from mixformer2_ros.evaluation.scoring import SequenceScore, TrackerScore, combine, score_tracker
+from mixformer2_ros.evaluation.scores import SequenceScore, TrackerScore
+from mixformer2_ros.evaluation.scoring import combine, score_tracker
 
 RANKING = "success_auc"
 """The metric that trackers and sequences are ranked by."""

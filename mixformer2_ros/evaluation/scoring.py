@@ -1,316 +1,39 @@
 # Copyright 2026 mixformer2_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From stored results to numbers, each with its convention beside it."""
+"""From stored results to scores."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Several
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.evaluation import events, metrics
-from mixformer2_ros.evaluation.confidence import (
-    PrecisionRecall,
-    Reliability,
-    auroc,
-    max_gm,
-    precision_recall,
-    reliability,
-)
+from mixformer2_ros.evaluation.confidence import auroc, max_gm, precision_recall, reliability
+from mixformer2_ros.evaluation.conventions import METRIC
 from mixformer2_ros.evaluation.datasets import Sequence
 from mixformer2_ros.evaluation.playback import DEFAULT_FPS
 from mixformer2_ros.evaluation.results import ResultError, ResultStore, SequenceResult
+from mixformer2_ros.evaluation.scores import PIXEL_THRESHOLDS, SequenceScore, TrackerScore
 from mixformer2_ros.tracking.types import TargetState
 
-PIXEL_THRESHOLDS = np.arange(51.0)
-"""Centre errors in pixels of the precision plot."""
-
-_PER_SEQUENCE = "mean over sequences"
-_POOLED = "over all frames of all sequences"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number and how it is computed.
-
-    Attributes:
-        name: Key in the output.
-        convention: The definition, in full.
-        unit: "share" is in [0, 1] and shown as percent; "count", "s", "Hz".
-        better: Which way is better.
-    """
-
-    name: str
-    convention: str
-    unit: Literal["share", "count", "s", "Hz"] = "share"
-    better: Literal["higher", "lower"] = "higher"
-
-
-METRICS = (
-    Metric(
-        "success_auc",
-        "success AUC, mean of 21: mean over the overlap thresholds 0, 0.05, ..., 1 of the share of "
-        "frames with overlap > threshold; the first frame counts as given, frames without the "
-        f"target are misses; {_PER_SEQUENCE} (OTB, UAV123)",
-    ),
-    Metric(
-        "success_auc_present",
-        f"the same, frames without the target left out; {_PER_SEQUENCE} (LaSOT toolkit)",
-    ),
-    Metric(
-        "success_auc_trapezoid",
-        "area under the curve of success_auc by the trapezoid rule; the first frame counts as "
-        f"given, frames without the target are misses; {_PER_SEQUENCE}",
-    ),
-    Metric(
-        "success_trackingnet",
-        "area by the trapezoid rule, overlap >= threshold, boxes rounded to integers; the first "
-        f"frame counts as given; {_PER_SEQUENCE} (TrackingNet development kit)",
-    ),
-    Metric(
-        "precision_20",
-        "share of frames with a centre error <= 20 pixels; the first frame counts as given, frames "
-        f"without the target are misses; {_PER_SEQUENCE} (OTB)",
-    ),
-    Metric(
-        "precision_20_present",
-        f"the same, frames without the target left out; {_PER_SEQUENCE} (LaSOT toolkit)",
-    ),
-    Metric(
-        "normalised_precision_0.2",
-        "share of frames with a centre error <= 0.2 of the true width and height; the first frame "
-        f"counts as given, frames without the target are misses; {_PER_SEQUENCE}",
-    ),
-    Metric(
-        "normalised_precision_0.2_present",
-        f"the same, frames without the target left out; {_PER_SEQUENCE} (LaSOT toolkit)",
-    ),
-    Metric(
-        "normalised_precision_area",
-        "area under the share of frames with normalised centre error <= 0, 0.025, ..., 0.5, "
-        "trapezoid rule, boxes rounded to integers; the first frame counts as given, frames "
-        f"without the target are misses; {_PER_SEQUENCE} (TrackingNet development kit)",
-    ),
-    Metric(
-        "average_overlap",
-        "AO: mean overlap of all frames but the first, boxes clipped to the image where its size "
-        f"is known, frames without the target left out; {_POOLED} (GOT-10k)",
-    ),
-    Metric(
-        "success_rate_0.5", f"SR: share of these frames with overlap > 0.5; {_POOLED} (GOT-10k)"
-    ),
-    Metric(
-        "success_rate_0.75", f"SR: share of these frames with overlap > 0.75; {_POOLED} (GOT-10k)"
-    ),
-    Metric(
-        "robustness",
-        "share of the frames with the target that come before the first failure; a failure is "
-        f"overlap <= 0.1 in 10 such frames in a row; one run from the first frame; {_PER_SEQUENCE} "
-        "(VOT2020 without its further anchors)",
-    ),
-    Metric(
-        "failures",
-        "number of times the overlap stays <= 0.1 for 10 frames with the target; not restarted; "
-        "sum over sequences",
-        "count",
-        "lower",
-    ),
-    Metric(
-        "restarts",
-        "supervised runs only: number of failures (overlap 0), after each of which the tracker is "
-        "started again 5 frames later; sum over sequences (VOT short-term, up to 2019)",
-        "count",
-        "lower",
-    ),
-    Metric(
-        "f_score",
-        "highest F of tracking precision and recall over all thresholds of the confidence; "
-        "precision and recall are means over sequences; first frame left out (VOT long-term)",
-    ),
-    Metric(
-        "max_gm",
-        "maximum geometric mean of the share of frames with the target that have overlap >= 0.5 "
-        "(and are not called LOST) and the share of frames without it that are called LOST or have "
-        f"no box; first frame left out; {_POOLED} (OxUvA)",
-    ),
-    Metric(
-        "confidence_auroc",
-        "chance that a frame with overlap > 0.5 has a higher confidence than one without (frames "
-        f"without the target are among these); first frame left out; {_POOLED}",
-    ),
-    Metric(
-        "presence_auroc",
-        "chance that a frame with the target has a higher confidence than one without; first frame "
-        f"left out; {_POOLED}",
-    ),
-    Metric(
-        "calibration_error",
-        "mean distance of the confidence from the share of frames with overlap > 0.5, in 10 equal "
-        f"bins; first frame left out; {_POOLED}",
-        "share",
-        "lower",
-    ),
-    Metric(
-        "time_to_declare_loss",
-        "median seconds from the start of a loss (overlap <= 0.1, or no target, for 10 frames or "
-        "longer) to the first LOST in it; losses that are never declared are counted in "
-        "undeclared_losses",
-        "s",
-        "lower",
-    ),
-    Metric(
-        "undeclared_losses",
-        "share of those losses in which LOST is never declared",
-        "share",
-        "lower",
-    ),
-    Metric(
-        "false_loss_rate",
-        f"share of the frames with the target in which the tracker says LOST; {_POOLED}",
-        "share",
-        "lower",
-    ),
-    Metric(
-        "missed_loss_rate",
-        f"share of the frames without the target in which it does not say LOST; {_POOLED}",
-        "share",
-        "lower",
-    ),
-    Metric(
-        "time_to_reacquire",
-        "median seconds from the return of an absent target to the first frame with overlap > 0.5 "
-        "that is not called LOST; returns never noticed before the target is gone again are "
-        "counted in never_reacquired",
-        "s",
-        "lower",
-    ),
-    Metric("never_reacquired", "share of those returns", "share", "lower"),
-    Metric(
-        "frames_per_second",
-        f"1 / median of the seconds per frame in the tracker, image reading left out; {_POOLED}",
-        "Hz",
-    ),
-    Metric(
-        "effective_frame_rate",
-        f"streaming only: frames processed per second of video; {_PER_SEQUENCE}",
-        "Hz",
-    ),
+_MEANS = (
+    "success_auc",
+    "success_auc_present",
+    "success_auc_trapezoid",
+    "success_trackingnet",
+    "precision_20",
+    "precision_20_present",
+    "normalised_precision_0.2",
+    "normalised_precision_0.2_present",
+    "normalised_precision_area",
+    "robustness",
+    "effective_frame_rate",
 )
-"""Every number of the output; `None` there means that it does not apply."""
-
-METRIC = {metric.name: metric for metric in METRICS}
-"""The metrics by name."""
-
-
-@dataclass(frozen=True, eq=False)
-class SequenceScore:
-    """One tracker on the M frames of a sequence that count: from the start, with known truth.
-
-    Attributes:
-        name: The sequence.
-        attributes: Its challenges.
-        fps: Frames per second that turn frames into seconds.
-        indices: (M,) which frames of the sequence they are.
-        absent: (M,) frames without the target.
-        overlaps: (M,) overlaps; 0 where the target is absent, 1 in the first frame.
-        clipped: (M,) overlaps of boxes clipped to the image.
-        scores: (M,) confidences, NaN where there is none (always in the first frame).
-        states: (M,) target states, -1 where there is none.
-        answered: (M,) whether there is a box.
-        times: (M,) seconds per frame.
-        success_curve: (21,) share of frames above each of `metrics.SUCCESS_THRESHOLDS`.
-        precision_curve: (51,) share of frames within each of `PIXEL_THRESHOLDS`.
-        values: The metrics that are defined for one sequence.
-    """
-
-    name: str
-    attributes: frozenset[str]
-    fps: float
-    indices: NDArray[np.intp]
-    absent: NDArray[np.bool_]
-    overlaps: NDArray[np.float64]
-    clipped: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    states: NDArray[np.int8]
-    answered: NDArray[np.bool_]
-    times: NDArray[np.float64]
-    success_curve: NDArray[np.float64]
-    precision_curve: NDArray[np.float64]
-    values: dict[str, float | None]
-
-
-@dataclass(eq=False)
-class TrackerScore:
-    """One tracker on a data set.
-
-    Attributes:
-        tracker: Its name.
-        sequences: Those that could be scored.
-        overall: Every metric; None where it does not apply.
-        by_attribute: Mean success_auc and number of sequences for each attribute.
-        missing: Why the others could not be scored.
-        withheld: Number of sequences whose truth the benchmark keeps.
-        f_curve: Tracking precision, recall and F over the confidence.
-        reliability: Confidence against share of correct frames.
-    """
-
-    tracker: str
-    sequences: list[SequenceScore]
-    overall: dict[str, float | None]
-    by_attribute: dict[str, tuple[float, int]] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    withheld: int = 0
-    f_curve: PrecisionRecall | None = None
-    reliability: Reliability | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values, conventions included."""
-        curves: dict[str, Any] = {}
-        if self.sequences:
-            curves["success"] = {
-                "threshold": metrics.SUCCESS_THRESHOLDS.tolist(),
-                "share": np.mean([s.success_curve for s in self.sequences], axis=0).tolist(),
-            }
-            curves["precision"] = {
-                "pixels": PIXEL_THRESHOLDS.tolist(),
-                "share": np.mean([s.precision_curve for s in self.sequences], axis=0).tolist(),
-            }
-        if self.f_curve is not None:
-            curve = self.f_curve
-            curves["f_score"] = {
-                "threshold": curve.thresholds.tolist(),
-                "precision": curve.precision.tolist(),
-                "recall": curve.recall.tolist(),
-                "f": curve.f.tolist(),
-            }
-        if self.reliability is not None:
-            curves["reliability"] = {
-                "confidence": _numbers_or_none(self.reliability.confidence),
-                "accuracy": _numbers_or_none(self.reliability.accuracy),
-                "frames": self.reliability.count.tolist(),
-            }
-        return {
-            "tracker": self.tracker,
-            "overall": self.overall,
-            "sequences": {score.name: score.values for score in self.sequences},
-            "attributes": {
-                name: {"success_auc": value, "sequences": count}
-                for name, (value, count) in self.by_attribute.items()
-            },
-            "curves": curves,
-            "missing": self.missing,
-            "withheld": self.withheld,
-            "conventions": {metric.name: metric.convention for metric in METRICS},
-        }
-
-    def to_json(self) -> str:
-        """Return `as_dict` as text."""
-        return json.dumps(self.as_dict(), indent=1) + "\n"
+_SUMS = ("failures", "restarts")
 
 
 def score_tracker(
@@ -363,18 +86,10 @@ def score_sequence(sequence: Sequence, result: SequenceResult) -> SequenceScore:
             f"sequence {sequence.name}: {len(result)} boxes for {len(sequence)} frames; delete the "
             "result and run again, or check that it is of this data set"
         )
-    counted = np.arange(sequence.start, len(sequence))
-    if sequence.labelled is not None:
-        counted = counted[sequence.labelled[counted]]
+    counted = _counted(sequence)
     truth, absent, boxes = sequence.truth[counted], sequence.absent[counted], result.boxes[counted]
     boxes[0] = truth[0]
-    size = sequence.frame_size or result.frame_size
     overlaps = metrics.iou(boxes, truth)
-    clipped = overlaps
-    if size is not None:
-        clipped = metrics.iou(
-            metrics.clip_to_frame(boxes, size), metrics.clip_to_frame(truth, size)
-        )
     scores = result.scores[counted]
     scores[0] = np.nan
     score = SequenceScore(
@@ -384,7 +99,7 @@ def score_sequence(sequence: Sequence, result: SequenceResult) -> SequenceScore:
         indices=counted,
         absent=absent,
         overlaps=overlaps,
-        clipped=clipped,
+        clipped=_clipped(boxes, truth, sequence.frame_size or result.frame_size),
         scores=scores,
         states=result.states[counted],
         answered=np.logical_and.reduce(np.isfinite(boxes), axis=1),
@@ -426,37 +141,40 @@ def combine(tracker: str, scored: Several[SequenceScore]) -> TrackerScore:
         [score.absent[1:] for score in scored],
     )
     overall["f_score"] = None if curve is None else float(curve.f[curve.best])
-    names = sorted({name for score in scored for name in score.attributes})
-    by_attribute = {}
-    for name in names:
-        curves = [score.success_curve for score in scored if name in score.attributes]
-        by_attribute[name] = (float(np.mean(curves)), len(curves))
     confidences = np.concatenate([score.scores for score in scored])
     correct = np.concatenate([score.overlaps for score in scored]) > events.FOUND_OVERLAP
     return TrackerScore(
         tracker,
         list(scored),
         overall,
-        by_attribute,
+        _by_attribute(scored),
         f_curve=curve,
         reliability=reliability(confidences, correct),
     )
 
 
-_MEANS = (
-    "success_auc",
-    "success_auc_present",
-    "success_auc_trapezoid",
-    "success_trackingnet",
-    "precision_20",
-    "precision_20_present",
-    "normalised_precision_0.2",
-    "normalised_precision_0.2_present",
-    "normalised_precision_area",
-    "robustness",
-    "effective_frame_rate",
-)
-_SUMS = ("failures", "restarts")
+def _counted(sequence: Sequence) -> NDArray[np.intp]:
+    """Return the frames that count: from the start, with known truth."""
+    counted = np.arange(sequence.start, len(sequence))
+    return counted if sequence.labelled is None else counted[sequence.labelled[counted]]
+
+
+def _clipped(
+    boxes: NDArray[np.float64], truth: NDArray[np.float64], size: tuple[int, int] | None
+) -> NDArray[np.float64]:
+    """Return the overlaps of boxes clipped to the image, as far as its size is known."""
+    if size is None:
+        return metrics.iou(boxes, truth)
+    return metrics.iou(metrics.clip_to_frame(boxes, size), metrics.clip_to_frame(truth, size))
+
+
+def _by_attribute(scored: Several[SequenceScore]) -> dict[str, tuple[float, int]]:
+    """Return mean success_auc and number of sequences for each attribute."""
+    found = {}
+    for name in sorted({name for score in scored for name in score.attributes}):
+        curves = [score.success_curve for score in scored if name in score.attributes]
+        found[name] = (float(np.mean(curves)), len(curves))
+    return found
 
 
 def _accuracy(
@@ -550,7 +268,3 @@ def _share(values: NDArray[Any]) -> float | None:
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
-
-
-def _numbers_or_none(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]

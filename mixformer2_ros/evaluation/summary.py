@@ -10,7 +10,8 @@ from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from typing import Any
 
-from mixformer2_ros.evaluation.scoring import METRICS, Metric, TrackerScore
+from mixformer2_ros.evaluation.conventions import METRICS, Metric
+from mixformer2_ros.evaluation.scores import TrackerScore
 
 _SEQUENCES_SHOWN = 30
 _WIDTH = 100

@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from mixformer2_ros.evaluation.conventions import METRIC
 from mixformer2_ros.evaluation.metrics import success_auc
 from mixformer2_ros.evaluation.results import ResultError, ResultStore, SequenceResult
-from mixformer2_ros.evaluation.scoring import METRIC, combine, score_sequence, score_tracker
+from mixformer2_ros.evaluation.scoring import combine, score_sequence, score_tracker
 from mixformer2_ros.tracking.types import TargetState
 
 BOX = [10, 10, 10, 10]
