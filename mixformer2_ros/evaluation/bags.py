@@ -7,12 +7,9 @@ Nothing here imports `rosbags` before it is needed, so that the command line can
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mixformer2_ros.annotations import read_numbers
 from mixformer2_ros.evaluation import datasets
-from mixformer2_ros.evaluation.extras import require
+from mixformer2_ros.evaluation.bag_truth import TRUTH_TOLERANCE_NS, Box, TruthOf
 from mixformer2_ros.evaluation.playback import Answer, Player, TrackerLike
 from mixformer2_ros.evaluation.results import SequenceResult
 from mixformer2_ros.ros.images import ImageError
@@ -32,13 +28,6 @@ from mixformer2_ros.tracking.types import TargetState
 
 if TYPE_CHECKING:
     from mixformer2_ros.evaluation.bag_reader import BagImage, BagReader
-
-Box = NDArray[np.float64]
-TruthOf = Callable[["BagImage"], "Box | None"]
-"""The true box of an image: NaN where the target is not visible, None where nothing is known."""
-
-TRUTH_TOLERANCE_NS = 1_000_000
-"""Largest difference between the stamps of an image and of its truth, which may be rounded."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +61,27 @@ class BagRun:
     truth: NDArray[np.float64]
     labelled: NDArray[np.bool_]
 
+    def sequence(self, path: Path) -> datasets.Sequence:
+        """Return the images as a sequence whose frames `read_bag_image` reads.
+
+        Args:
+            path: Of the bag.
+        """
+        stamps = (self.stamps - self.stamps[0]) / 1e9
+        truth, labelled = self.truth.copy(), self.labelled.copy()
+        truth[0], labelled[0] = self.result.boxes[0], True  # the box it was given
+        return datasets.Sequence(
+            name=path.stem,
+            frames=[path / str(stamp) for stamp in self.stamps.tolist()],
+            truth=truth,
+            absent=labelled & ~np.isfinite(truth).all(axis=1),
+            fps=float(1 / np.median(np.diff(stamps))) if len(stamps) > 1 else None,
+            frame_size=self.result.frame_size,
+            withheld=labelled.sum() == 1 < len(labelled),
+            stamps=stamps,
+            labelled=labelled,
+        )
+
 
 def track_bag(
     bag: BagReader,
@@ -88,7 +98,7 @@ def track_bag(
         tracker: The tracker, without a target. `tracking.Tracker` gets the images as frames, of
             which only the search region is ever converted; others get RGB arrays.
         start: Where to start; None takes the first image with a visible truth.
-        truth: The true boxes, from `read_truth`.
+        truth: The true boxes, from `bag_truth.read_truth`.
 
     Returns:
         The run. What had to be left out is in `bag.warnings`.
@@ -114,11 +124,7 @@ def track_bag(
             began = time.perf_counter()
             try:
                 pixels = image.frame if takes_frames else _whole(image.frame)
-                if given is None:
-                    answer = player.update(pixels, seconds)
-                else:
-                    player.start(pixels, given, seconds)
-                    answer = Answer(given, math.nan, int(TargetState.TRACKING))
+                answer = _answer(player, pixels, given, seconds)
             except ImageError as error:
                 bag.count_unreadable(topic, str(error))
                 first = None if given is not None else first
@@ -127,6 +133,16 @@ def track_bag(
     if first is None:
         raise BagError(_no_start(bag, topic, start))
     return rows.run()
+
+
+def _answer(
+    player: Player, pixels: Frame | NDArray[np.uint8], given: Box | None, seconds: float
+) -> Answer:
+    """Start the tracker where there is a box to start on, otherwise let it look."""
+    if given is None:
+        return player.update(pixels, seconds)
+    player.start(pixels, given, seconds)
+    return Answer(given, math.nan, int(TargetState.TRACKING))
 
 
 class _Rows:
@@ -184,50 +200,6 @@ def _no_start(bag: BagReader, topic: str, start: Start | None) -> str:
     )
 
 
-def read_truth(bag: BagReader, source: str) -> TruthOf:
-    """Open the true boxes of a bag's images.
-
-    Args:
-        bag: The bag.
-        source: A topic of the bag (vision_msgs Detection2D or Detection2DArray, matched by the
-            stamps of headers); or a text file with one line an image, `x,y,w,h`, or with lines
-            `stamp,x,y,w,h`, stamp in seconds. NaN or a box without area: not visible.
-
-    Raises:
-        BagError: There is neither such a topic nor such a file, or the topic is empty.
-        AnnotationError: The file cannot be read.
-    """
-    path = Path(source)
-    if source not in bag.topics and path.is_file():
-        columns = len(path.read_text().split("\n", 1)[0].replace(",", " ").split())
-        numbers = read_numbers(path, 5 if columns == 5 else 4)
-        boxes = numbers[:, -4:].copy()
-        boxes[~np.all(boxes[:, 2:] > 0, axis=1)] = np.nan
-        if columns != 5:
-            return lambda image: boxes[image.index] if image.index < len(boxes) else None
-        stamps = np.rint(numbers[:, 0] * 1e9).astype(np.int64)
-    else:
-        found = bag.boxes(source)
-        stamps = np.array(list(found), np.int64)
-        boxes = np.stack(list(found.values()))
-    order = np.argsort(stamps, kind="stable")
-    return _ByStamp(stamps[order], boxes[order])
-
-
-class _ByStamp:
-    def __init__(self, stamps: NDArray[np.int64], boxes: NDArray[np.float64]) -> None:
-        self._stamps = stamps
-        self._boxes = boxes
-
-    def __call__(self, image: BagImage) -> Box | None:
-        after = int(np.searchsorted(self._stamps, image.stamp_ns))
-        near = [i for i in (after - 1, after) if 0 <= i < len(self._stamps)]
-        best = min(near, key=lambda i: abs(int(self._stamps[i]) - image.stamp_ns))
-        if abs(int(self._stamps[best]) - image.stamp_ns) > TRUTH_TOLERANCE_NS:
-            return None
-        return self._boxes[best]
-
-
 def read_bag_image(
     topic: str | None, sequence: datasets.Sequence, index: int
 ) -> NDArray[np.uint8] | None:
@@ -256,89 +228,3 @@ def read_bag_image(
 
 def _whole(frame: Frame) -> NDArray[np.uint8]:
     return frame.to_rgb(frame.region(0, 0, frame.width, frame.height))
-
-
-def parse_start(text: str) -> Start:
-    """Read `x,y,w,h` or `x,y,w,h@stamp` from the command line; stamp in seconds.
-
-    Raises:
-        argparse.ArgumentTypeError: It is neither.
-    """
-    box_text, _, stamp_text = text.partition("@")
-    try:
-        x, y, w, h = (float(part) for part in box_text.split(","))
-        stamp = Decimal(stamp_text) if stamp_text else None
-    except (ValueError, InvalidOperation):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not x,y,w,h@stamp: give the box in pixels and, after @, the stamp of its "
-            "image in seconds, for example 100,50,64,48@1700000000.25"
-        ) from None
-    if not np.isfinite([x, y, w, h]).all() or w <= 0 or h <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} has no finite, positive size")
-    return Start((x, y, w, h), None if stamp is None else int(stamp * 1_000_000_000))
-
-
-def add_bag_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Declare what evaluating a bag takes."""
-    parser.add_argument("--bag", type=Path, help="rosbag2 folder, or .mcap, .db3 or .bag file")
-    parser.add_argument(
-        "--image-topic",
-        metavar="TOPIC",
-        help="Image or CompressedImage topic; may be left out where there is only one",
-    )
-    parser.add_argument(
-        "--truth",
-        metavar="TOPIC|FILE",
-        help="true boxes: Detection2D topic, or text file with x,y,w,h or stamp,x,y,w,h a line",
-    )
-    parser.add_argument(
-        "--init",
-        type=parse_start,
-        metavar="X,Y,W,H@STAMP",
-        help="box to start with, pixels, and the stamp of its image, seconds (default: the first); "
-        "without it the first visible true box is taken",
-    )
-    parser.add_argument(
-        "--output-bag",
-        type=Path,
-        metavar="OUT",
-        help="write a bag with the boxes found (vision_msgs/Detection2D at the images' stamps)",
-    )
-
-
-def run_bag(args: argparse.Namespace, tracker: TrackerLike) -> BagRun:
-    """Do what the arguments of `add_bag_arguments` ask for, and print what was left out.
-
-    Args:
-        args: The arguments.
-        tracker: The tracker, without a target.
-
-    Raises:
-        BagError: The bag, its topics or the truth cannot be used, or the output exists.
-        MissingExtraError: `rosbags` is not installed.
-    """
-    require("bags", "rosbags")
-    from mixformer2_ros.evaluation.bag_maker import write_detections
-    from mixformer2_ros.evaluation.bag_messages import BagError
-    from mixformer2_ros.evaluation.bag_reader import BagReader
-
-    if args.truth is None and args.init is None:
-        raise BagError("where is the target? Give --truth TOPIC, --truth FILE or --init x,y,w,h")
-    if args.output_bag is not None and args.output_bag.exists():
-        raise BagError(f"{args.output_bag} exists already: remove it or choose another folder")
-    with BagReader(args.bag) as bag:
-        topic = bag.image_topic(args.image_topic)
-        truth = None if args.truth is None else read_truth(bag, args.truth)
-        run = track_bag(bag, topic, tracker, args.init, truth)
-        warnings = bag.warnings
-    if truth is not None and not run.labelled.all():
-        warnings.append(
-            f"{np.count_nonzero(~run.labelled)} of {len(run.labelled)} images have no truth and "
-            "are not scored"
-        )
-    for warning in warnings:
-        print(f"warning: {warning}")
-    if args.output_bag is not None:
-        count = write_detections(args.output_bag, run)
-        print(f"{args.output_bag}: {count} detections")
-    return run

@@ -40,6 +40,11 @@ class RunReport:
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return the numbers of sequences in words."""
+        counts = f"{len(self.finished)} sequences run, {len(self.skipped)} finished before"
+        return f"{counts}, {len(self.failed)} failed" if self.failed else counts
+
 
 @dataclass(frozen=True)
 class _Job:

@@ -28,6 +28,21 @@ TrackerFactory = Callable[[], TrackerLike]
 
 
 @dataclass(frozen=True)
+class Entrant:
+    """A tracker that is evaluated.
+
+    Attributes:
+        name: Of its results.
+        factory: Makes it.
+        recipe: What decides its results (JSON values).
+    """
+
+    name: str
+    factory: TrackerFactory
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class MixformerFactory:
     """MixFormerV2 with one engine per process.
 

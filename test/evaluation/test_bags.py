@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("rosbags", reason="needs the extra 'bags'")
 
 from mixformer2_ros.annotations import AnnotationError
+from mixformer2_ros.evaluation.bag_evaluation import add_bag_arguments, parse_start, run_bag
 from mixformer2_ros.evaluation.bag_maker import (
     DETECTION_TOPIC,
     FIRST_STAMP_NS,
@@ -22,15 +23,8 @@ from mixformer2_ros.evaluation.bag_maker import (
 )
 from mixformer2_ros.evaluation.bag_messages import COMPRESSED_IMAGE, BagError
 from mixformer2_ros.evaluation.bag_reader import BagReader
-from mixformer2_ros.evaluation.bags import (
-    Start,
-    add_bag_arguments,
-    parse_start,
-    read_bag_image,
-    read_truth,
-    run_bag,
-    track_bag,
-)
+from mixformer2_ros.evaluation.bag_truth import read_truth
+from mixformer2_ros.evaluation.bags import Start, read_bag_image, track_bag
 from mixformer2_ros.evaluation.datasets import make_sequence
 from mixformer2_ros.inference.engine import Locations
 from mixformer2_ros.model.variants import SMALL
