@@ -62,8 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="store_true",
             help="random weights without repeated channels in place of a checkpoint",
         )
-    for kind in (node, soak, tokens):
-        kind.add_argument("--threads", type=_threads, default=2, help="CPU threads of the network")
+    tokens.add_argument("--threads", type=_threads, default=2, help="CPU threads of the network")
+    for kind in (node, soak):
+        kind.add_argument(
+            "--threads", type=int, default=0, help="the node's parameter (default: 0, its choice)"
+        )
     for kind in (tracker, node, soak):
         kind.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     for kind in (node, soak):

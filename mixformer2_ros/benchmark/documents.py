@@ -33,7 +33,6 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "node": ("node", "--frames", "10000", "--size", "1280x720"),
     "node-1080p": ("node", "--frames", "600"),
     "soak": ("soak",),
-    "tokens": ("tokens",),
     "generator": ("generator",),
 }
 """What documents are made of, in the order of measuring."""

@@ -59,8 +59,8 @@ def measure_node(args: argparse.Namespace) -> list[Table]:
     return [
         Table(
             f"node-{width}x{height}",
-            f"Node, {conditions}, {len(entries)} frames, {args.threads} threads, backend "
-            f"{args.backend}, precision {args.precision}",
+            f"Node, {conditions}, {len(entries)} frames, threads {args.threads or 'auto'}, "
+            f"backend {args.backend}, precision {args.precision}",
             ("what", "median, ms", "p99, ms", "longest, ms", "p99 over median"),
             rows,
         ),
