@@ -88,6 +88,28 @@ def rule_weights():
     return rule_array
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads of networks as small as those of tests wait for each other longer than they work."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def random_views():
+    """Return a function that makes normalised templates and search crops of the given sides."""
+    torch = pytest.importorskip("torch")
+
+    def make(*sides: int):
+        generator = torch.Generator().manual_seed(1)
+        return [torch.randn(2, 3, side, side, generator=generator) for side in sides]
+
+    return make
+
+
 @pytest.fixture(scope="session", params=["small", "base"])
 def variant_name(request: pytest.FixtureRequest) -> str:
     """Both variants in turn."""

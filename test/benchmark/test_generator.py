@@ -11,14 +11,7 @@ torch = pytest.importorskip("torch")
 
 from mixformer2_ros.benchmark import generator  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Several threads only wait for one another on a machine that has other work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_samples_are_counted_and_their_traffic_is_plausible(monkeypatch: pytest.MonkeyPatch):

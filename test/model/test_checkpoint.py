@@ -142,13 +142,14 @@ def test_nothing_is_loaded_when_something_does_not_fit(state):
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
     ],
 )
-def test_unusable_files_are_named_with_the_reason(tmp_path, content, reason):
-    path = tmp_path / "weights.pth"
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_unusable_files_are_named_with_the_reason(tmp_path, name, content, reason):
+    path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=reason) as error:
         read_checkpoint(path)
-    assert "weights.pth" in str(error.value)
+    assert name in str(error.value)
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path, state):

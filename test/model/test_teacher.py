@@ -28,13 +28,13 @@ def teacher() -> MixViT:
     return build_teacher(TINY).eval()
 
 
-def _images() -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return [torch.randn(2, 3, side, side, generator=generator) for side in (48, 48, 96)]
+@pytest.fixture
+def images(random_views) -> list[torch.Tensor]:
+    return random_views(48, 48, 96)
 
 
-def test_the_box_is_the_expected_position_of_the_corners(teacher: MixViT):
-    prediction = teacher(*_images())
+def test_the_box_is_the_expected_position_of_the_corners(teacher: MixViT, images):
+    prediction = teacher(*images)
     side = prediction.corners.shape[-1]
     assert side == 24
     where = torch.arange(side) / side
@@ -46,8 +46,8 @@ def test_the_box_is_the_expected_position_of_the_corners(teacher: MixViT):
     assert prediction.score.shape == (2,)
 
 
-def test_templates_do_not_see_the_search_crop(teacher: MixViT):
-    template, online, search = _images()
+def test_templates_do_not_see_the_search_crop(teacher: MixViT, images):
+    template, online, search = images
     count = teacher.backbone.template_tokens
     first = teacher.backbone(template, online, search)[-1]
     second = teacher.backbone(template, online, -search)[-1]
@@ -55,8 +55,8 @@ def test_templates_do_not_see_the_search_crop(teacher: MixViT):
     assert not torch.allclose(first[:, count:], second[:, count:])
 
 
-def test_the_score_does_not_teach_the_box(teacher: MixViT):
-    prediction = teacher(*_images())
+def test_the_score_does_not_teach_the_box(teacher: MixViT, images):
+    prediction = teacher(*images)
     prediction.score.sum().backward()
     assert all(parameter.grad is None for parameter in teacher.box_head.parameters())
 
@@ -70,7 +70,7 @@ def test_sizes_of_the_published_teacher():
         build_teacher("x")
 
 
-def test_published_names_are_understood(teacher: MixViT):
+def test_published_names_are_understood(teacher: MixViT, images):
     published = {"backbone.cls_token": torch.zeros(1), "backbone.norm.weight": torch.zeros(1)}
     for name, value in teacher.state_dict().items():
         name = re.sub(r"^score_head\.layers", "score_branch.score_head.layers", name)
@@ -80,8 +80,8 @@ def test_published_names_are_understood(teacher: MixViT):
         published[name] = value
     other = build_teacher(TINY).eval()
     load_teacher(other, published)
-    torch.testing.assert_close(other(*_images()).box, teacher(*_images()).box)
-    torch.testing.assert_close(other(*_images()).score, teacher(*_images()).score)
+    torch.testing.assert_close(other(*images).box, teacher(*images).box)
+    torch.testing.assert_close(other(*images).score, teacher(*images).score)
 
 
 def test_a_checkpoint_without_score_module_keeps_that_of_the_network(teacher: MixViT):

@@ -7,11 +7,38 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mixformer2_ros.model import MixFormerV2
+from mixformer2_ros.model.variants import Variant
+from mixformer2_ros.training.initialisation import initialise
+
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    """Threads of networks this small wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def _one_thread(one_thread):
+    """All tests of this folder."""
+
+
+@pytest.fixture
+def tiny_network():
+    """Return a function that makes an initialised network for crops of 48 and 96 pixels."""
+
+    def make(depth: int, mlp_ratio: int, heads: int = 1) -> MixFormerV2:
+        variant = Variant(
+            "tiny", search_size=96, template_size=48, search_factor=4.0, depth=depth,
+            mlp_ratio=mlp_ratio, width=64, heads=heads, bins=24,
+        )  # fmt: skip
+        model = MixFormerV2(variant).eval()
+        initialise(model, 0)
+        return model
+
+    return make
+
+
+@pytest.fixture
+def random_pixels():
+    """Return a function that makes uint8 pictures (*shape, 3)."""
+
+    def make(*shape: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8)
+
+    return make

@@ -5,20 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.attention import KeyValue
-from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD, Variant
+from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD
 from mixformer2_ros.training.initialisation import cosine_basis, initialise
 from mixformer2_ros.training.network import (
     TrainingNetwork,
     attend_fused,
     attend_written_out,
 )
-
-TINY = Variant(
-    "tiny", search_size=96, template_size=48, search_factor=4.0, depth=3, mlp_ratio=1,
-    width=64, heads=2, bins=24,
-)  # fmt: skip
 
 
 def _normalised(images: torch.Tensor) -> torch.Tensor:
@@ -27,20 +21,15 @@ def _normalised(images: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.fixture
-def network() -> TrainingNetwork:
-    model = MixFormerV2(TINY)
-    initialise(model, 0)
-    return TrainingNetwork(model, supervised=2)
-
-
-def _images(*shape: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8)
+def network(tiny_network) -> TrainingNetwork:
+    return TrainingNetwork(tiny_network(depth=3, mlp_ratio=1, heads=2), supervised=2)
 
 
 @pytest.mark.parametrize("equal", [False, True], ids=["two templates", "one template"])
-def test_the_whole_window_equals_the_plain_forward(network: TrainingNetwork, equal: bool):
-    templates, searches = _images(2, 2, 48, 48), _images(2, 3, 96, 96)
+def test_the_whole_window_equals_the_plain_forward(
+    network: TrainingNetwork, equal: bool, random_pixels
+):
+    templates, searches = random_pixels(2, 2, 48, 48), random_pixels(2, 3, 96, 96)
     if equal:
         templates[:, 1] = templates[:, 0]
     given = templates[:, :1] if equal else templates
@@ -64,17 +53,17 @@ def test_both_forms_of_attention_are_the_same(twice: int):
     )
 
 
-def test_a_window_keeps_the_positions_of_its_tokens(network: TrainingNetwork):
+def test_a_window_keeps_the_positions_of_its_tokens(network: TrainingNetwork, random_pixels):
     corners = torch.tensor([[1, 2]])
-    output = network(_images(1, 1, 48, 48), _images(1, 1, 96, 96), corners, 3)
+    output = network(random_pixels(1, 1, 48, 48), random_pixels(1, 1, 96, 96), corners, 3)
     assert [layer.inside is None for layer in output.layers] == [False, False, True]
     assert output.layers[0].inside.shape == (1, 9)
     torch.testing.assert_close(output.centres[0, 0], torch.tensor([2.5 / 6, 1.5 / 6]))
     torch.testing.assert_close(output.centres[0, -1], torch.tensor([4.5 / 6, 3.5 / 6]))
 
 
-def test_tokens_of_the_start_are_alike_where_patches_are(network: TrainingNetwork):
-    patch = _images(1, 1, 16, 16).float()
+def test_tokens_of_the_start_are_alike_where_patches_are(network: TrainingNetwork, random_pixels):
+    patch = random_pixels(1, 1, 16, 16).float()
     rough = torch.nn.functional.avg_pool2d(patch[0].permute(0, 3, 1, 2), 4).repeat_interleave(4, 2)
     patch = rough.repeat_interleave(4, 3).permute(0, 2, 3, 1)
     near = (patch + 4).clamp(0, 255)
@@ -90,8 +79,8 @@ def test_cosine_basis_is_orthonormal():
     torch.testing.assert_close(basis @ basis.T, torch.eye(16, dtype=torch.float64))
 
 
-def test_initialisation_follows_its_seed():
-    first, second, third = MixFormerV2(TINY), MixFormerV2(TINY), MixFormerV2(TINY)
+def test_initialisation_follows_its_seed(tiny_network):
+    first, second, third = (tiny_network(depth=1, mlp_ratio=1) for _ in range(3))
     for model, seed in ((first, 1), (second, 1), (third, 2)):
         initialise(model, seed)
     key = "backbone.blocks.0.attn.qkv.weight"

@@ -7,8 +7,7 @@ import torch
 
 from mixformer2_ros.model import MixFormerV2
 from mixformer2_ros.model.teacher import MixViT, TeacherVariant
-from mixformer2_ros.model.variants import Variant
-from mixformer2_ros.training.initialisation import initialise, initialise_teacher
+from mixformer2_ros.training.initialisation import initialise_teacher
 from mixformer2_ros.training.passes import (
     SharedTemplates,
     edge_logits,
@@ -17,10 +16,6 @@ from mixformer2_ros.training.passes import (
 )
 from mixformer2_ros.training.shrink import without_blocks
 
-STUDENT = Variant(
-    "student", search_size=96, template_size=48, search_factor=4.0, depth=4, mlp_ratio=2,
-    width=64, heads=1, bins=24,
-)  # fmt: skip
 TEACHER = TeacherVariant(
     "teacher", search_size=96, template_size=48, search_factor=4.0, depth=2, mlp_ratio=2,
     width=64, heads=1, head_channels=16,
@@ -37,10 +32,8 @@ TEMPLATES, SEARCHES = _images(2, 2, 48, 48), _images(2, 3, 96, 96)
 
 
 @pytest.fixture
-def student() -> MixFormerV2:
-    model = MixFormerV2(STUDENT).eval()
-    initialise(model, 0)
-    return model
+def student(tiny_network) -> MixFormerV2:
+    return tiny_network(depth=4, mlp_ratio=2)
 
 
 @pytest.fixture

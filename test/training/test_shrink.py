@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from mixformer2_ros.model import MixFormerV2
-from mixformer2_ros.model.variants import Variant
-from mixformer2_ros.training.initialisation import initialise
 from mixformer2_ros.training.shrink import (
     fade_factor,
     unit_statistics,
@@ -18,23 +16,15 @@ from mixformer2_ros.training.shrink import (
     without_blocks,
 )
 
-DEEP = Variant(
-    "deep", search_size=96, template_size=48, search_factor=4.0, depth=4, mlp_ratio=4,
-    width=64, heads=1, bins=24,
-)  # fmt: skip
+
+@pytest.fixture
+def model(tiny_network) -> MixFormerV2:
+    return tiny_network(depth=4, mlp_ratio=4)
 
 
 @pytest.fixture
-def model() -> MixFormerV2:
-    torch.manual_seed(0)
-    network = MixFormerV2(DEEP).eval()
-    initialise(network, 0)
-    return network
-
-
-def _images() -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return [torch.randn(2, 3, side, side, generator=generator) for side in (48, 48, 96)]
+def images(random_views) -> list[torch.Tensor]:
+    return random_views(48, 48, 96)
 
 
 def test_fading_goes_from_one_to_zero():
@@ -76,7 +66,7 @@ def test_unit_statistics_are_those_of_normal_channels(model: MixFormerV2):
     torch.testing.assert_close(spread, units.std(dim=0), atol=0.02, rtol=0.02)
 
 
-def test_units_that_say_nothing_go_first(model: MixFormerV2):
+def test_units_that_say_nothing_go_first(model: MixFormerV2, images):
     loud = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
@@ -87,13 +77,13 @@ def test_units_that_say_nothing_go_first(model: MixFormerV2):
     small = with_fewer_units(loud, 1)
     assert small.variant.mlp_ratio == 1
     assert small.backbone.layers()[0].mlp.fc1.out_features == 64
-    expected, found = loud(*_images()), small(*_images())
+    expected, found = loud(*images), small(*images)
     torch.testing.assert_close(found.edge_logits, expected.edge_logits, atol=1e-3, rtol=1e-3)
     with pytest.raises(ValueError, match="cannot keep 128 hidden units of 64"):
         with_fewer_units(small, 2)
 
 
-def test_important_units_say_more_than_others(model: MixFormerV2):
+def test_important_units_say_more_than_others(model: MixFormerV2, images):
     with torch.no_grad():
         for block in model.backbone.layers():
             block.mlp.fc2.weight.mul_(torch.rand(256, generator=torch.Generator().manual_seed(5)))
@@ -105,19 +95,19 @@ def test_important_units_say_more_than_others(model: MixFormerV2):
             block.mlp.fc1.bias.copy_(whole.mlp.fc1.bias[:128])
             block.mlp.fc2.weight.copy_(whole.mlp.fc2.weight[:, :128])
             block.mlp.fc2.bias.copy_(whole.mlp.fc2.bias)
-    expected = model.backbone(*_images())[-1]
+    expected = model.backbone(*images)[-1]
     errors = [
-        (network.backbone(*_images())[-1] - expected).square().mean().item()
+        (network.backbone(*images)[-1] - expected).square().mean().item()
         for network in (half, blind)
     ]
     assert errors[0] < 0.8 * errors[1]
 
 
-def test_other_crops_resample_the_positions_alone(model: MixFormerV2):
+def test_other_crops_resample_the_positions_alone(model: MixFormerV2, images):
     larger = with_crops(model, 128, 64)
     assert larger.backbone.pos_embed_s.shape == (1, 64, 64)
     assert not larger.backbone.pos_embed_s.requires_grad
     sides = (64, 64, 128)
     assert larger(*(torch.randn(1, 3, side, side) for side in sides)).box.shape == (1, 4)
     same = with_crops(model, 96, 48)
-    assert torch.equal(same(*_images()).box, model(*_images()).box)
+    assert torch.equal(same(*images).box, model(*images).box)

@@ -20,13 +20,9 @@ from mixformer2_ros.scenes.batched.atlas import (  # noqa: E402
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Several threads only wait for one another on a machine that has other work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread):
+    """All tests of this folder."""
 
 
 def ellipse(colour: tuple[int, int, int]) -> np.ndarray:
