@@ -27,7 +27,8 @@ from torch import Tensor
 
 from mixformer2_ros.benchmark.tables import Table
 from mixformer2_ros.benchmark.work import macs_per_frame
-from mixformer2_ros.evaluation.datasets import Sequence, open_dataset
+from mixformer2_ros.evaluation.datasets import Sequence
+from mixformer2_ros.evaluation.layouts import open_dataset
 from mixformer2_ros.evaluation.metrics import iou, success_auc
 from mixformer2_ros.evaluation.playback import play
 from mixformer2_ros.evaluation.scoring import score_sequence

@@ -19,9 +19,10 @@ from tqdm import tqdm
 from mixformer2_ros.evaluation.bag_evaluation import run_bag
 from mixformer2_ros.evaluation.bags import read_bag_image
 from mixformer2_ros.evaluation.command_arguments import add_arguments, check
-from mixformer2_ros.evaluation.datasets import DatasetError, Sequence, open_dataset
+from mixformer2_ros.evaluation.datasets import DatasetError, Sequence
 from mixformer2_ros.evaluation.extras import require
 from mixformer2_ros.evaluation.latency_curve import latency_curve
+from mixformer2_ros.evaluation.layouts import open_dataset
 from mixformer2_ros.evaluation.playback import play, play_supervised, read_image
 from mixformer2_ros.evaluation.results import ResultStore
 from mixformer2_ros.evaluation.runner import available_cores, merge, shard

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mixformer2_ros.checksums import file_sha256
-from mixformer2_ros.evaluation.datasets import open_dataset
 from mixformer2_ros.evaluation.extras import require
+from mixformer2_ros.evaluation.layouts import open_dataset
 from mixformer2_ros.inference import load_engine
 from mixformer2_ros.inference.export import EXPORTS
 from mixformer2_ros.inference.loading import find_weights

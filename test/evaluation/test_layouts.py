@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixformer2_ros.evaluation.datasets import KINDS, DatasetError, open_dataset
+from mixformer2_ros.evaluation.datasets import DatasetError
+from mixformer2_ros.evaluation.layouts import KINDS, open_dataset
 
 THREE = "1,2,3,4\n5,6,7,8\n9,10,11,12\n"
 
