@@ -12,7 +12,7 @@ from mixformer2_ros.evaluation.bag_evaluation import add_bag_arguments
 from mixformer2_ros.evaluation.baselines import BASELINES
 from mixformer2_ros.evaluation.layouts import KINDS
 from mixformer2_ros.evaluation.streaming import Latency, parse_latency
-from mixformer2_ros.inference.loading import BACKENDS
+from mixformer2_ros.inference.selection import BACKENDS
 from mixformer2_ros.model.variants import VARIANTS
 
 

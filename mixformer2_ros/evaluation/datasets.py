@@ -81,17 +81,8 @@ def make_sequence(
         raise DatasetError(
             f"sequence {name}: {len(truth)} boxes but only {len(frames)} frames; unpack it again"
         )
+    absent = _absent(name, truth, hidden)
     withheld = len(truth) == 1 < len(frames)
-    visible = (truth[:, 2:] > 0) & np.isfinite(truth[:, :2])
-    absent = ~np.logical_and.reduce(visible, axis=1)
-    if hidden is not None:
-        if len(hidden) != len(truth):
-            raise DatasetError(
-                f"sequence {name}: {len(hidden)} absence labels for {len(truth)} boxes"
-            )
-        absent |= hidden
-    if absent.all():
-        raise DatasetError(f"sequence {name}: no box in its ground truth")
     if withheld:
         unknown = len(frames) - 1
         truth = np.vstack([truth, np.full((unknown, 4), np.nan)])
@@ -113,3 +104,20 @@ def make_sequence(
         frame_size=frame_size,
         withheld=withheld,
     )
+
+
+def _absent(
+    name: str, truth: NDArray[np.float64], hidden: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Return in which frames there is no target: it has no box, or is marked as hidden."""
+    visible = (truth[:, 2:] > 0) & np.isfinite(truth[:, :2])
+    absent = ~np.logical_and.reduce(visible, axis=1)
+    if hidden is not None:
+        if len(hidden) != len(truth):
+            raise DatasetError(
+                f"sequence {name}: {len(hidden)} absence labels for {len(truth)} boxes"
+            )
+        absent |= hidden
+    if absent.all():
+        raise DatasetError(f"sequence {name}: no box in its ground truth")
+    return absent

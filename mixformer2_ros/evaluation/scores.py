@@ -82,6 +82,25 @@ class TrackerScore:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values, conventions included."""
+        return {
+            "tracker": self.tracker,
+            "overall": self.overall,
+            "sequences": {score.name: score.values for score in self.sequences},
+            "attributes": {
+                name: {"success_auc": value, "sequences": count}
+                for name, (value, count) in self.by_attribute.items()
+            },
+            "curves": self._curves(),
+            "missing": self.missing,
+            "withheld": self.withheld,
+            "conventions": {metric.name: metric.convention for metric in METRICS},
+        }
+
+    def to_json(self) -> str:
+        """Return `as_dict` as text."""
+        return json.dumps(self.as_dict(), indent=1) + "\n"
+
+    def _curves(self) -> dict[str, Any]:
         curves: dict[str, Any] = {}
         if self.sequences:
             curves["success"] = {
@@ -106,23 +125,7 @@ class TrackerScore:
                 "accuracy": _numbers_or_none(self.reliability.accuracy),
                 "frames": self.reliability.count.tolist(),
             }
-        return {
-            "tracker": self.tracker,
-            "overall": self.overall,
-            "sequences": {score.name: score.values for score in self.sequences},
-            "attributes": {
-                name: {"success_auc": value, "sequences": count}
-                for name, (value, count) in self.by_attribute.items()
-            },
-            "curves": curves,
-            "missing": self.missing,
-            "withheld": self.withheld,
-            "conventions": {metric.name: metric.convention for metric in METRICS},
-        }
-
-    def to_json(self) -> str:
-        """Return `as_dict` as text."""
-        return json.dumps(self.as_dict(), indent=1) + "\n"
+        return curves
 
 
 def _numbers_or_none(values: NDArray[np.float64]) -> list[float | None]:

@@ -139,30 +139,10 @@ def _on_gpu(stage: Stage) -> bool:
 
 
 def _muon(stage: Stage, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
-    by_head: dict[int, list[Tensor]] = {}
-    by_head_columns: dict[int, list[Tensor]] = {}
-    by_rows: dict[int, list[Tensor]] = {}
-    for part in stage.student.modules():
-        if isinstance(part, Attention):
-            head = part.proj.in_features // part.heads
-            by_head.setdefault(head, []).append(part.qkv.weight)
-            by_head_columns.setdefault(head, []).append(part.proj.weight)
-        elif isinstance(part, (Mlp, BoxHead, ScoreHead)):
-            linear = [layer for layer in part.modules() if isinstance(layer, nn.Linear)]
-            # The last layer of a head is no map between features.
-            for layer in linear if isinstance(part, Mlp) else linear[:1]:
-                rows = math.gcd(_ROWS, layer.out_features)
-                by_rows.setdefault(rows, []).append(layer.weight)
-    blocks = [(by_head, False), (by_head_columns, True), (by_rows, False)]
-    groups: list[dict[str, Any]] = [
-        {"params": trained, "rows": rows, "transposed": transposed, "peak": config.muon_lr}
-        for members, transposed in blocks
-        for rows, weights in members.items()
-        if (trained := [weight for weight in weights if weight.requires_grad])
-    ]
+    groups = _matrix_groups(stage, config)
     muon = Muon(groups, lr=config.muon_lr, weight_decay=config.weight_decay)
-    taken = {id(parameter) for group in groups for parameter in group["params"]}
     patches = _patches(stage)
+    taken = {id(parameter) for group in groups for parameter in group["params"]}
     taken |= {id(parameter) for parameter in patches}
     others = [
         parameter
@@ -186,3 +166,28 @@ def _muon(stage: Stage, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
         fused=_on_gpu(stage),
     )
     return [muon, adam]
+
+
+def _matrix_groups(stage: Stage, config: OptimiserConfig) -> list[dict[str, Any]]:
+    """Return the maps between features, by the number of rows that belong together."""
+    by_head: dict[int, list[Tensor]] = {}
+    by_head_columns: dict[int, list[Tensor]] = {}
+    by_rows: dict[int, list[Tensor]] = {}
+    for part in stage.student.modules():
+        if isinstance(part, Attention):
+            head = part.proj.in_features // part.heads
+            by_head.setdefault(head, []).append(part.qkv.weight)
+            by_head_columns.setdefault(head, []).append(part.proj.weight)
+        elif isinstance(part, (Mlp, BoxHead, ScoreHead)):
+            linear = [layer for layer in part.modules() if isinstance(layer, nn.Linear)]
+            # The last layer of a head is no map between features.
+            for layer in linear if isinstance(part, Mlp) else linear[:1]:
+                rows = math.gcd(_ROWS, layer.out_features)
+                by_rows.setdefault(rows, []).append(layer.weight)
+    blocks = [(by_head, False), (by_head_columns, True), (by_rows, False)]
+    return [
+        {"params": trained, "rows": rows, "transposed": transposed, "peak": config.muon_lr}
+        for members, transposed in blocks
+        for rows, weights in members.items()
+        if (trained := [weight for weight in weights if weight.requires_grad])
+    ]

@@ -75,10 +75,8 @@ def train(config: TrainingConfig, budget: Budget, out: Path, machine: Machine) -
     """
     if (out / FINISHED).exists():
         return
-    config = replace(
-        config,
-        data=replace(config.data, folders={**config.data.folders, **machine.folders}),
-    )
+    folders = {**config.data.folders, **machine.folders}
+    config = replace(config, data=replace(config.data, folders=folders))
     skipped = SkippedFiles(out / SKIPPED)
     dataset = _training_data(config, machine, skipped)
     start = None if config.start is None else read_weights(Path(config.start))

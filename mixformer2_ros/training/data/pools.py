@@ -85,13 +85,7 @@ def build_pools(
         ValueError: A published set is unknown, or has a weight but no folder, or the wrong one.
     """
     skipped = skipped or SkippedFiles()
-    corpus = Corpus()
-    if corpus_root is not None:
-        corpus = load_corpus(
-            corpus_root, lambda index: is_held_out(index) == held_out, photos=not held_out
-        )
-        for reason in corpus.skipped:
-            skipped.add(reason)
+    corpus = Corpus() if corpus_root is None else _read_corpus(corpus_root, held_out, skipped)
     sprites = [
         make_cutout(sprite(np.random.default_rng((seed, 1, index)), _SPRITE_SIZE))
         for index in range(config.sprites)
@@ -120,6 +114,13 @@ def build_pools(
         None if held_out else _open_published(config, skipped),
         skipped,
     )
+
+
+def _read_corpus(root: Path, held_out: bool, skipped: SkippedFiles) -> Corpus:
+    corpus = load_corpus(root, lambda index: is_held_out(index) == held_out, photos=not held_out)
+    for reason in corpus.skipped:
+        skipped.add(reason)
+    return corpus
 
 
 def _open_published(config: DataConfig, skipped: SkippedFiles) -> PublishedSets | None:
