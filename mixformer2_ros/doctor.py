@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mixformer2_ros.inference import BACKENDS, ModelError, find_default_weights, processor
 from mixformer2_ros.inference.cache import cache_folder
-from mixformer2_ros.inference.loading import choose_backend
+from mixformer2_ros.inference.selection import choose_backend
 from mixformer2_ros.model.variants import VARIANTS
 
 _LEAST_PYTHON = (3, 10)

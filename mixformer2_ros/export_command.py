@@ -11,14 +11,9 @@ from pathlib import Path
 
 from mixformer2_ros.inference import ModelError, cache, export
 from mixformer2_ros.inference.artefact import METADATA, Artefact, Recipe
-from mixformer2_ros.inference.loading import (
-    choose_backend,
-    exact_precision,
-    find_weights,
-    load_engine,
-    require_installed,
-)
+from mixformer2_ros.inference.loading import find_weights, load_engine
 from mixformer2_ros.inference.ranges import Ranges
+from mixformer2_ros.inference.selection import choose_backend, exact_precision, require_installed
 from mixformer2_ros.model.variants import VARIANTS
 
 _PRECISIONS = ("fp32", "fp16", "bf16", "int8")

@@ -56,8 +56,8 @@ def test_what_cannot_be_made_is_explained(monkeypatch, tmp_path, capsys, backend
 
 
 def test_a_runtime_that_is_not_installed_is_named_with_the_cure(capsys, monkeypatch):
-    from mixformer2_ros.inference import loading
+    from mixformer2_ros.inference import selection
 
-    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    monkeypatch.setattr(selection, "find_spec", lambda name: None)
     assert main(["export", "--backend", "tensorrt"]) == 2
     assert "'tensorrt' is not installed: it comes with JetPack" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from mixformer2_ros.benchmark.tables import Cell, Table, median, p99, shown
 from mixformer2_ros.benchmark.work import macs_per_frame, sizes_that_run
 from mixformer2_ros.benchmark.worker import Worker
 from mixformer2_ros.inference import BACKENDS, ModelError, processor
-from mixformer2_ros.inference.loading import GPU_PRECISIONS, PRECISIONS
+from mixformer2_ros.inference.selection import GPU_PRECISIONS, PRECISIONS
 
 _PEAK_FRAMES = 20
 _PAUSE = 0.02
