@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference import processor
+from mixformer2_ros.inference.companions import read_companion
 from mixformer2_ros.inference.engine import ModelError
 
 MEASURED_FORMAT = 1
@@ -85,24 +86,29 @@ def read_measured(path: Path) -> Measured:
     Raises:
         ModelError: It cannot be read, or is none.
     """
-    try:
-        content = json.loads(path.read_text())
-        if content["format"] != MEASURED_FORMAT:
-            raise ValueError(f"format {content['format']}, not {MEASURED_FORMAT}")
-        return Measured(
-            weights_sha256=str(content["weights_sha256"]),
-            data=str(content["data"]),
-            float32=_accuracy(content["float32"]),
-            accuracies={
-                backend: {precision: _accuracy(found) for precision, found in row.items()}
-                for backend, row in content["accuracies"].items()
-            },
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"measured precisions {str(path)!r} cannot be used ({type(error).__name__}: {error}): "
-            "delete the file, or measure again with mixformer2 precision compare --record"
-        ) from error
+    return read_companion(
+        path,
+        MEASURED_FORMAT,
+        _measured,
+        "measured precisions",
+        "delete the file, or measure again with mixformer2 precision compare --record",
+    )
+
+
+def _measured(content: dict[str, Any]) -> Measured:
+    return Measured(
+        weights_sha256=str(content["weights_sha256"]),
+        data=str(content["data"]),
+        float32=_accuracy(content["float32"]),
+        accuracies={
+            backend: {precision: _accuracy(found) for precision, found in row.items()}
+            for backend, row in content["accuracies"].items()
+        },
+    )
+
+
+def _accuracy(content: dict[str, float]) -> Accuracy:
+    return Accuracy(float(content["success_auc"]), float(content["confidence_auroc"]))
 
 
 def fastest_precision(weights: Path, backend: str) -> tuple[str, str]:
@@ -153,7 +159,3 @@ def check_int8() -> None:
 
 def _runs_well(precision: str) -> bool:
     return processor.has_int8() if precision == "int8" else processor.has_bfloat16()
-
-
-def _accuracy(content: dict[str, float]) -> Accuracy:
-    return Accuracy(float(content["success_auc"]), float(content["confidence_auroc"]))

@@ -9,8 +9,10 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mixformer2_ros.checksums import file_sha256
+from mixformer2_ros.inference.companions import read_companion
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.model.variants import get_variant
 
@@ -56,25 +58,21 @@ def read_ranges(path: Path) -> Ranges:
     Raises:
         ModelError: It cannot be read, or is none.
     """
-    try:
-        content = json.loads(path.read_text())
-        if content["format"] != RANGES_FORMAT:
-            raise ValueError(f"format {content['format']}, not {RANGES_FORMAT}")
-        bounds = {str(name): float(bound) for name, bound in content["bounds"].items()}
-        if not bounds or not all(math.isfinite(b) and b > 0 for b in bounds.values()):
-            raise ValueError("bounds must be finite numbers above 0")
-        return Ranges(
-            variant=get_variant(content["variant"]).name,
-            weights_sha256=str(content["weights_sha256"]),
-            sources=tuple(map(str, content["sources"])),
-            crops=int(content["crops"]),
-            bounds=bounds,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"ranges {str(path)!r} cannot be used ({type(error).__name__}: {error}): measure them "
-            "again with mixformer2 precision calibrate"
-        ) from error
+    cure = "measure them again with mixformer2 precision calibrate"
+    return read_companion(path, RANGES_FORMAT, _ranges, "ranges", cure)
+
+
+def _ranges(content: dict[str, Any]) -> Ranges:
+    bounds = {str(name): float(bound) for name, bound in content["bounds"].items()}
+    if not bounds or not all(math.isfinite(b) and b > 0 for b in bounds.values()):
+        raise ValueError("bounds must be finite numbers above 0")
+    return Ranges(
+        variant=get_variant(content["variant"]).name,
+        weights_sha256=str(content["weights_sha256"]),
+        sources=tuple(map(str, content["sources"])),
+        crops=int(content["crops"]),
+        bounds=bounds,
+    )
 
 
 def ranges_path(weights: Path) -> Path:
