@@ -14,7 +14,9 @@ What stays there by default was chosen by its share of the error (docs/precision
 - The heads, which the box is read from, and the last block's products apart for every head (whose
   weights would need a scale for each, which runtimes do not have): four rows, no work.
 
-The patch embedding is quantised, but not rounded to nearest: see `rounding`.
+The patch embedding is quantised, but not rounded to nearest: see `rounding`. What enters the second
+product of an MLP has been through a GELU, so that symmetric integers would be half unused: it is
+shifted first, and the bias adds what the shift takes away.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ KEPT = ("box_head.", "score_head.")
 _PATCH = "backbone.patch_embed.proj"
 # Pixels are shifted by this, to fill the signed 8 bits exactly.
 _MIDDLE = 128.0
+# What comes out of a GELU is nowhere below -0.17: shifted, it fills all 8 bits.
+_AFTER_GELU = "mlp.fc2"
+_GELU_FLOOR = 0.17
 
 
 def linear_products(model: onnx.ModelProto) -> dict[str, str]:
@@ -130,22 +135,30 @@ class _Quantiser:
         weights = self._values(node.input[1])
         scales = np.maximum(np.abs(weights).max(axis=0) / LEVELS, np.finfo(np.float32).tiny)
         rounded = np.clip(np.rint(weights / scales), -LEVELS, LEVELS)
-        scale = self._bounds[node.name] / LEVELS
-        node.input[0] = self._activation(node.input[0], scale, node.name)
+        bound = self._bounds[node.name]
+        if node.name.endswith(_AFTER_GELU) and bound > _GELU_FLOOR:
+            self._shift(node, (bound - _GELU_FLOOR) / 2, rounded * scales)
+            bound = (bound + _GELU_FLOOR) / 2
+        node.input[0] = self._activation(node.input[0], bound / LEVELS, node.name)
         node.input[1] = self._weights(node.name, rounded, scales)
 
     def _quantise_patches(self, node: onnx.NodeProto) -> None:
-        """Pixels less 128 are 8-bit integers as they are; what that takes away, the offsets add."""
+        """Pixels less 128 are 8-bit integers as they are."""
         weights = self._values(node.input[1])
-        add = next(other for other in self._graph.node if node.output[0] in other.input)
-        offsets = self._values(add.input[1]) + _MIDDLE * weights.sum(axis=0)
-        add.input[1] = self._constant(f"{node.name}.offsets", offsets.astype(np.float32))
-        shifted = f"{node.name}.shifted"
-        middle = self._constant("middle", np.float32(_MIDDLE))
-        self._nodes.append(helper.make_node("Sub", [node.input[0], middle], [shifted], shifted))
+        self._shift(node, _MIDDLE, weights)
         rounded, scales = round_patch_weights(weights, self._patch, LEVELS)
-        node.input[0] = self._activation(shifted, 1.0, node.name)
+        node.input[0] = self._activation(node.input[0], 1.0, node.name)
         node.input[1] = self._weights(_PATCH, rounded, scales)
+
+    def _shift(self, node: onnx.NodeProto, by: float, weights: NDArray[np.float64]) -> None:
+        """Take `by` off a product's input; what that takes away the bias adds, by these weights."""
+        add = next(other for other in self._graph.node if node.output[0] in other.input)
+        bias = self._values(add.input[1]) + by * weights.sum(axis=0)
+        add.input[1] = self._constant(f"{node.name}.offsets", bias.astype(np.float32))
+        shifted = f"{node.name}.shifted"
+        constant = self._constant(f"{shifted}.by", np.float32(by))
+        self._nodes.append(helper.make_node("Sub", [node.input[0], constant], [shifted], shifted))
+        node.input[0] = shifted
 
     def _activation(self, value: str, scale: float, product: str) -> str:
         parameters = [

@@ -152,3 +152,19 @@ def test_a_bound_gives_up_rare_large_values_for_the_resolution_of_the_others():
     assert best_bound(values) < np.abs(values).max()
     assert best_bound(np.array([-1.0, 0.5, 1.0], np.float32)) == pytest.approx(1.0, rel=0.05)
     assert best_bound(np.zeros(4, np.float32)) > 0
+
+
+def test_what_has_been_through_a_gelu_fills_all_eight_bits(locate, ranges, memory, crops):
+    import onnxruntime
+
+    model = quantise(locate, ranges)
+    integers = "backbone.blocks.0.mlp.fc2.int8"
+    model.graph.output.append(onnx.helper.make_tensor_value_info(integers, 3, None))
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (found,) = session.run([integers], {graph.CROP_INPUT: crops.searches[:1], **memory})
+    # The GELU's lowest value is at the lower end, its zero near there, and clipped ones on top.
+    assert found.min() in (-128, -127)
+    assert np.median(found) < -60
+    assert found.max() == 127
