@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import matplotlib as mpl
@@ -83,8 +84,7 @@ def curves(lines: Sequence[Curve], x_label: str, y_label: str) -> str:
     Returns:
         An SVG element.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(4.6, 3.3)
+    with _chart() as (figure, axes):
         for i, (label, x, y) in enumerate(lines):
             axes.plot(x, y, label=label, color=tracker_colour(i), linewidth=2)
         low, high = lines[0][1][[0, -1]]
@@ -140,8 +140,7 @@ def reliability_curves(items: Sequence[Reliability | None]) -> str:
     Returns:
         An SVG element.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(4.6, 3.3)
+    with _chart() as (figure, axes):
         axes.plot([0, 1], [0, 1], color=_INK, linewidth=1, linestyle=(0, (2, 3)), alpha=0.6)
         for item, colour in _coloured(items):
             used = item.count > 0
@@ -163,8 +162,7 @@ def latency(lines: Sequence[Curve | None]) -> str:
     Returns:
         An SVG element.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(4.6, 3.3)
+    with _chart() as (figure, axes):
         for (label, x, y), colour in _coloured(lines):
             axes.plot(x, y, label=label, color=colour, linewidth=2, marker="o", clip_on=False)
         axes.set(ylim=(0, 1), xlabel="latency, ms", ylabel="success AUC")
@@ -182,8 +180,7 @@ def precision_recall(items: Sequence[PrecisionRecall | None]) -> str:
     Returns:
         An SVG element.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(4.6, 3.3)
+    with _chart() as (figure, axes):
         for item, colour in _coloured(items):
             best = item.best
             axes.plot(item.recall, item.precision, color=colour, linewidth=2)
@@ -222,8 +219,7 @@ def timeline(
     Returns:
         An SVG element.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(9.4, 2.2)
+    with _chart(9.4, 2.2) as (figure, axes):
         for start, width in _spans(absent, frames):
             axes.axvspan(start, start + width, color=_ABSENT, linewidth=0)
         for i in range(len(overlaps) - 1, 0, -1):
@@ -274,9 +270,12 @@ def _spans(mask: NDArray[np.bool_], frames: NDArray[np.intp]) -> list[tuple[floa
     ]
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
+@contextmanager
+def _chart(width: float = 4.6, height: float = 3.3) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure with axes, inches, in the style of the page."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.add_subplot()
 
 
 def _svg(figure: Figure, description: str) -> str:
