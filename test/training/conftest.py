@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -40,5 +44,26 @@ def random_pixels():
     def make(*shape: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
         return torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def yellow_video():
+    """Return a function that draws frames of a yellow rectangle on grey noise, at each of some x.
+
+    It gives the noise, the frames (240, 320, 3) and the boxes x, y, w, h.
+    """
+
+    def make(places: Sequence[int]):
+        rng = np.random.default_rng(0)
+        noise = cv2.resize(rng.integers(0, 90, (12, 16, 3), np.uint8), (320, 240))
+        boxes = [(x, 100, 40, 30) for x in places]
+        frames = []
+        for x, y, w, h in boxes:
+            frame = noise.copy()
+            cv2.rectangle(frame, (x, y), (x + w - 1, y + h - 1), (240, 240, 60), -1)
+            frames.append(frame)
+        return noise, frames, boxes
 
     return make

@@ -57,24 +57,16 @@ def test_a_pixel_of_the_background_lands_where_the_map_says():
     np.testing.assert_allclose(centre, [2 * 60.5 - 50, 2 * 40.5 - 30], atol=0.05)
 
 
-def _pools() -> Pools:
-    rng = np.random.default_rng(0)
-    noise = cv2.resize(rng.integers(0, 90, (12, 16, 3), np.uint8), (320, 240))
-    frames, boxes = [], []
-    for index in range(6):
-        frame = noise.copy()
-        x, y = 80 + 20 * index, 100
-        cv2.rectangle(frame, (x, y), (x + 39, y + 29), (240, 240, 60), -1)
-        frames.append(frame)
-        boxes.append((x, y, 40, 30))
+@pytest.fixture
+def pools(yellow_video) -> Pools:
+    noise, frames, boxes = yellow_video(range(80, 200, 20))
     clip = Clip("yellow", frames, np.array([boxes], np.float64))
     photo = Photo(frames[0], np.array(boxes[:1], np.float64))
     cutouts = [make_cutout(_ellipse()), make_cutout(_ellipse((20, 250, 20)))]
     return Pools(cutouts, [noise], [clip], cutouts, [photo], [clip, replace(clip, name="other")])
 
 
-def test_video_crops_hold_the_target_where_the_box_says():
-    pools = _pools()
+def test_video_crops_hold_the_target_where_the_box_says(pools: Pools):
     sample = video_sample(
         np.random.default_rng(1), pools.clips[:1], np.ones(1), Sampling(SMALL, Jitter(), 8, 0.0)
     )
@@ -87,9 +79,9 @@ def test_video_crops_hold_the_target_where_the_box_says():
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_samples_of_every_source_are_consistent(source: str):
+def test_samples_of_every_source_are_consistent(pools: Pools, source: str):
     only = {name: float(name == source) for name in SOURCES}
-    dataset = TrackingDataset(_pools(), DataConfig(**only), SMALL, seed=3, groups=3, searches=4)
+    dataset = TrackingDataset(pools, DataConfig(**only), SMALL, seed=3, groups=3, searches=4)
     batch = dataset[0]
     assert batch.templates.shape == (3, 2, 112, 112, 3)
     assert batch.searches.shape == (3, 4, 224, 224, 3)
@@ -102,11 +94,11 @@ def test_samples_of_every_source_are_consistent(source: str):
     assert not batch.boxes[~batch.present].any()
 
 
-def test_without_jitter_the_target_is_centred_at_its_nominal_size():
+def test_without_jitter_the_target_is_centred_at_its_nominal_size(pools: Pools):
     config = DataConfig(
         procedural=1, scenes=0, cutouts=0, videos=0, photos=0, absent_share=0, jitter=EXACT
     )
-    batch = TrackingDataset(_pools(), config, SMALL, seed=5, groups=8, searches=2)[0]
+    batch = TrackingDataset(pools, config, SMALL, seed=5, groups=8, searches=2)[0]
     boxes = batch.boxes[batch.present]
     sides = boxes[:, 2:] - boxes[:, :2]
     whole = sides.prod(dim=1).sqrt() > 0.99 / SMALL.search_factor  # Not cut by an image's edge.
@@ -115,8 +107,8 @@ def test_without_jitter_the_target_is_centred_at_its_nominal_size():
     torch.testing.assert_close(centres, torch.full_like(centres, 0.5), atol=1e-3, rtol=0)
 
 
-def test_batches_depend_on_seed_and_index_alone():
-    dataset = TrackingDataset(_pools(), DataConfig(), SMALL, seed=7, groups=2, searches=2)
+def test_batches_depend_on_seed_and_index_alone(pools: Pools):
+    dataset = TrackingDataset(pools, DataConfig(), SMALL, seed=7, groups=2, searches=2)
     in_order = list(batches(dataset, 0, 3, workers=0))
     again = next(iter(batches(dataset, 2, 3, workers=0)))
     assert torch.equal(in_order[2].searches, again.searches)

@@ -25,17 +25,10 @@ EXACT = Jitter(near_share=1.0, near_centre=0.0, near_scale=0.0)
 TINY = replace(SMALL, search_size=96, template_size=48)
 
 
-def pools() -> Pools:
+@pytest.fixture(scope="module")
+def pools(yellow_video) -> Pools:
     """Red objects; a photograph and two videos that show a yellow rectangle on grey noise."""
-    rng = np.random.default_rng(0)
-    noise = cv2.resize(rng.integers(0, 90, (12, 16, 3), np.uint8), (320, 240))
-    frames, boxes = [], []
-    for index in range(4):
-        frame = noise.copy()
-        x, y = 40 + 50 * index, 100
-        cv2.rectangle(frame, (x, y), (x + 39, y + 29), (240, 240, 60), -1)
-        frames.append(frame)
-        boxes.append((x, y, 40, 30))
+    noise, frames, boxes = yellow_video(range(40, 240, 50))
     hidden = [boxes[0], (np.nan,) * 4, boxes[2], boxes[3]]
     clip = Clip("yellow", frames, np.array([boxes, hidden], np.float64))
     photo = Photo(frames[0], np.array(boxes[:1], np.float64))
@@ -46,8 +39,8 @@ def pools() -> Pools:
 
 
 @pytest.fixture(scope="module")
-def atlas() -> Atlas:
-    return build_atlas(pools(), DataConfig(), 0, torch.device("cpu"), 128)
+def atlas(pools: Pools) -> Atlas:
+    return build_atlas(pools, DataConfig(), 0, torch.device("cpu"), 128)
 
 
 def stream(
