@@ -20,6 +20,7 @@ from mixformer2_ros.inference.engine import ModelError
 CACHE_VARIABLE = "MIXFORMER2_CACHE"
 # Artefacts that are kept, the most recently used ones.
 _KEPT = 8
+_PACKAGE = Path(__file__).resolve().parents[1]
 _LOG = logging.getLogger(__name__)
 # Stand in for the cache where there is no place for it; removed when the process ends.
 _TEMPORARY: list[tempfile.TemporaryDirectory[str]] = []
@@ -36,8 +37,9 @@ def cache_folder() -> Path:
 
 def cache_key(recipe: Recipe) -> str:
     """Name of an artefact in the cache: readable, and another one for each content."""
-    # Another version of this package may write other graphs.
-    sources = [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    # Another version of this package may fold otherwise, or write other graphs.
+    folders = (_PACKAGE / "inference", _PACKAGE / "model")
+    sources = [path.read_text() for folder in folders for path in sorted(folder.glob("*.py"))]
     digest = hashlib.sha256(json.dumps([asdict(recipe), sources]).encode()).hexdigest()
     return f"{recipe.variant}-{recipe.backend}-{recipe.precision}-{digest[:16]}"
 

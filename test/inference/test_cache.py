@@ -57,6 +57,17 @@ def test_every_part_of_the_recipe_counts(field):
     assert cache.cache_key(other) != cache.cache_key(RECIPE)
 
 
+@pytest.mark.parametrize("source", ["model/folding.py", "inference/graph.py"])
+def test_the_code_that_makes_the_graphs_counts(monkeypatch, tmp_path, source):
+    monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
+    keys = set()
+    for text in ("before", "after"):
+        (tmp_path / source).parent.mkdir(exist_ok=True)
+        (tmp_path / source).write_text(text)
+        keys.add(cache.cache_key(RECIPE))
+    assert len(keys) == 2
+
+
 def test_a_damaged_artefact_is_made_anew_and_said_so(caplog):
     build = Builder()
     first = cache.obtain(RECIPE, build)
