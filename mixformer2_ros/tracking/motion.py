@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 from mixformer2_ros.tracking.geometry import Box
 
@@ -19,6 +17,10 @@ MAX_STEP = 1.0
 
 TIME_CONSTANT = 0.15
 """Seconds after which the velocity filter has mostly forgotten a measurement."""
+
+Coordinates = tuple[float, float, float]
+"""Column and row of a box's centre, logarithm of its side. Numbers, no array: of three of them
+Python makes quicker work than NumPy."""
 
 
 class StampClock:
@@ -77,13 +79,13 @@ class MotionFilter:
     def restart(self, box: Box) -> None:
         """Forget everything and start at rest on a box."""
         self._position = _coordinates(box)
-        self._velocity = np.zeros(3)
+        self._velocity = (0.0, 0.0, 0.0)
         self._measurements = 1
 
     @property
-    def velocity(self) -> NDArray[np.float64]:
-        """(3,) centre in px/s right and down, relative growth of the side in 1/s."""
-        return self._velocity.copy()
+    def velocity(self) -> Coordinates:
+        """Centre in px/s right and down, relative growth of the side in 1/s."""
+        return self._velocity
 
     def measure(self, box: Box, step: float) -> None:
         """Take in a box that is believed.
@@ -100,10 +102,10 @@ class MotionFilter:
         forget = math.exp(-step / TIME_CONSTANT)
         g = max(1.0 - forget * forget, 2.0 * (2 * n - 1) / (n * (n + 1)))
         h = max((1.0 - forget) ** 2, 6.0 / (n * (n + 1)))
-        predicted = self._position + self._velocity * step
-        residual = _coordinates(box) - predicted
-        self._position = predicted + g * residual
-        self._velocity = self._velocity + (h / step) * residual
+        predicted = [x + v * step for x, v in zip(self._position, self._velocity, strict=True)]
+        residual = [m - x for m, x in zip(_coordinates(box), predicted, strict=True)]
+        self._position = _moved(predicted, residual, g)
+        self._velocity = _moved(self._velocity, residual, h / step)
 
     def shift(self, seconds: float, bound: float) -> tuple[float, float]:
         """Return how far the centre moves in a time, as pixels right and down.
@@ -112,17 +114,24 @@ class MotionFilter:
             seconds: Time to coast.
             bound: Greatest length of the shift in pixels.
         """
-        dx, dy = (self._velocity[:2] * seconds).tolist()
+        vx, vy, _ = self._velocity
+        dx, dy = vx * seconds, vy * seconds
         length = math.hypot(dx, dy)
         limit = min(1.0, bound / length) if length > 0 else 1.0
         return dx * limit, dy * limit
 
     def rescale(self, sx: float, sy: float) -> None:
         """Follow a change of the image's resolution by these factors."""
-        factors = np.array([sx, sy, 1.0])
-        self._position = self._position * factors + (0.0, 0.0, 0.5 * math.log(sx * sy))
-        self._velocity = self._velocity * factors
+        x, y, size = self._position
+        self._position = x * sx, y * sy, size + 0.5 * math.log(sx * sy)
+        vx, vy, growth = self._velocity
+        self._velocity = vx * sx, vy * sy, growth
 
 
-def _coordinates(box: Box) -> NDArray[np.float64]:
-    return np.array([box.cx, box.cy, math.log(box.side)])
+def _coordinates(box: Box) -> Coordinates:
+    return box.cx, box.cy, math.log(box.side)
+
+
+def _moved(values: Sequence[float], residual: Sequence[float], gain: float) -> Coordinates:
+    x, y, size = (value + gain * r for value, r in zip(values, residual, strict=True))
+    return x, y, size

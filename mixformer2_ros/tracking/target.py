@@ -198,7 +198,7 @@ class Target:
             box=np.array(self._box),
             score=score,
             state=self._machine.state,
-            velocity=self._motion.velocity,
+            velocity=np.array(self._motion.velocity),
             last_seen=self._last_seen,
             window=window,
         )
@@ -311,8 +311,9 @@ class Target:
         return self._clip(Box.around(box.cx, box.cy, w, h))
 
     def _continues(self, box: Box, step: float) -> bool:
-        coasted = self._coasted(self._box, self._unbelieved_time + step)
-        return _agree(box, self._box) or _agree(box, coasted)
+        if _agree(box, self._box):
+            return True
+        return _agree(box, self._coasted(self._box, self._unbelieved_time + step))
 
     def _has_plausible_size(self, box: Box | None) -> bool:
         if box is None:
