@@ -368,29 +368,33 @@ def _rows(
     message: Image, rows: int, row_shape: tuple[int, ...], dtype: str = "u1", first_row: int = 0
 ) -> Pixels:
     """View ``rows`` rows of the message's buffer as (rows, *row_shape), after checking its size."""
-    item = np.dtype(dtype).itemsize
-    row_bytes = int(np.prod(row_shape, dtype=np.int64)) * item
-    step, have = int(message.step), len(message.data)
-    described = f"{message.width}x{message.height} {message.encoding} image"
+    strides = [np.dtype(dtype).itemsize]
+    for length in reversed(row_shape):
+        strides.insert(0, strides[0] * length)
+    row_bytes, step, have = strides[0], int(message.step), len(message.data)
     if step < row_bytes:
         raise ImageError(
-            f"step {step} of a {described} is too small: a row has {row_bytes} bytes; the "
-            "publisher must set step to the bytes of a row with its padding"
+            f"step {step} of a {_described(message)} is too small: a row has {row_bytes} bytes; "
+            "the publisher must set step to the bytes of a row with its padding"
         )
     # The padding of the last row is not missed: some drivers leave it out.
     need = step * (first_row + rows - 1) + row_bytes
     if have < need:
         raise ImageError(
-            f"{described} has {have} bytes of data, but step {step} needs {need}: the data are "
-            "truncated or height, width or step is wrong; check the publisher"
+            f"{_described(message)} has {have} bytes of data, but step {step} needs {need}: the "
+            "data are truncated or height, width or step is wrong; check the publisher"
         )
-    strides = [step]
-    for index in range(len(row_shape)):
-        strides.append(int(np.prod(row_shape[index + 1 :], dtype=np.int64)) * item)
-    buffer = np.frombuffer(message.data, dtype=np.uint8)
     return np.ndarray(
-        (rows, *row_shape), dtype=dtype, buffer=buffer, offset=step * first_row, strides=strides
+        (rows, *row_shape),
+        dtype=dtype,
+        buffer=message.data,
+        offset=step * first_row,
+        strides=[step, *strides[1:]],
     )
+
+
+def _described(message: Image) -> str:
+    return f"{message.width}x{message.height} {message.encoding} image"
 
 
 def _sixteen_bit_frame(message: Image) -> Frame:
