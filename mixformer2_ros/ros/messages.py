@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from vision_msgs.msg import (
     BoundingBox2D,
     Detection2D,
-    Detection2DArray,
     ObjectHypothesisWithPose,
 )
 
@@ -62,56 +61,38 @@ def exact_stamp(seconds: float | None, known: Time | None) -> Time:
 
 def box_to_message(box: NDArray[np.float64]) -> BoundingBox2D:
     """Bounding box message of x, y, w, h in pixels (left upper corner and size)."""
-    x, y, width, height = (float(value) for value in box)
     message = BoundingBox2D()
-    message.center.position.x = x + 0.5 * width
-    message.center.position.y = y + 0.5 * height
-    message.size_x = width
-    message.size_y = height
+    _fill_box(message, box)
     return message
 
 
-def detection_message(
-    header: Any, target_id: str, class_id: str, result: TrackResult
+def empty_detection() -> Detection2D:
+    """A detection with one hypothesis, to be filled by ``fill_detection``."""
+    return Detection2D(results=[ObjectHypothesisWithPose()])
+
+
+def fill_detection(
+    message: Detection2D, header: Any, target_id: str, class_id: str, result: TrackResult
 ) -> Detection2D:
-    """One target as a detection.
+    """Make a detection that of one target in one image: several times faster than a new one.
 
     Args:
+        message: Made by ``empty_detection``; everything in it is overwritten.
         header: The image's header.
         target_id: The target's name.
         class_id: Class name of the hypothesis.
         result: What the tracker knows of the target.
 
     Returns:
-        The detection, with one hypothesis.
+        The same message.
     """
-    hypothesis = ObjectHypothesisWithPose()
-    hypothesis.hypothesis.class_id = class_id
-    hypothesis.hypothesis.score = float(result.score)
-    return Detection2D(
-        header=header, results=[hypothesis], bbox=box_to_message(result.box), id=target_id
-    )
-
-
-def detections_message(
-    header: Any, class_id: str, results: dict[str, TrackResult]
-) -> Detection2DArray:
-    """Every target that may be acted on; empty when there is none.
-
-    Args:
-        header: The image's header.
-        class_id: Class name of the hypotheses.
-        results: What the tracker knows, by target.
-
-    Returns:
-        The detections, in the order of the results.
-    """
-    detections = [
-        detection_message(header, target_id, class_id, result)
-        for target_id, result in results.items()
-        if result.state in BELIEVED_STATES
-    ]
-    return Detection2DArray(header=header, detections=detections)
+    message.header = header
+    message.id = target_id
+    _fill_box(message.bbox, result.box)
+    hypothesis = message.results[0].hypothesis
+    hypothesis.class_id = class_id
+    hypothesis.score = float(result.score)
+    return message
 
 
 def target_state_message(
@@ -132,7 +113,7 @@ def target_state_message(
         The message.
     """
     azimuth, elevation = angles or (math.nan, math.nan)
-    x, y, scale = (float(value) for value in result.velocity)
+    x, y, scale = result.velocity.tolist()
     return TargetStateMessage(
         target_id=target_id,
         state=int(result.state),
@@ -145,7 +126,15 @@ def target_state_message(
     )
 
 
+def _fill_box(message: BoundingBox2D, box: NDArray[np.float64]) -> None:
+    x, y, width, height = box.tolist()
+    message.center.position.x = x + 0.5 * width
+    message.center.position.y = y + 0.5 * height
+    message.size_x = width
+    message.size_y = height
+
+
 def direction_message(header: Any, ray: NDArray[np.float64]) -> Vector3Stamped:
     """Unit vector in the camera's optical frame, stamped with the image's header."""
-    x, y, z = (float(value) for value in ray)
+    x, y, z = ray.tolist()
     return Vector3Stamped(header=header, vector=Vector3(x=x, y=y, z=z))

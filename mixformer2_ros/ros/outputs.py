@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -19,10 +18,10 @@ from mixformer2_ros.msg import TrackerState
 from mixformer2_ros.ros.camera import direction_angles
 from mixformer2_ros.ros.messages import (
     BELIEVED_STATES,
-    detection_message,
-    detections_message,
     direction_message,
+    empty_detection,
     exact_stamp,
+    fill_detection,
     target_state_message,
 )
 from mixformer2_ros.ros.qos import image_result_qos, overridable, result_qos
@@ -46,6 +45,7 @@ class Outputs:
         self._node = node
         self._created: list[Any] = []
         self._last_seen: dict[str, Time] = {}
+        self._kept: dict[str, Detection2D] = {}
         try:
             self.detection = self._create(Detection2D, "detection")
             self.detections = self._create(Detection2DArray, "detections")
@@ -61,10 +61,22 @@ class Outputs:
         while self._created:
             self._node.destroy_lifecycle_publisher(self._created.pop())
 
-    def publish(
+    def publish_detection(self, header: Any, report: FrameReport, class_id: str) -> None:
+        """Publish the primary target's detection: what a controller waits for goes first.
+
+        Args:
+            header: The image's header.
+            report: What the tracker says.
+            class_id: Class name in the detection.
+        """
+        self._kept = {name: self._kept.get(name) or empty_detection() for name in report.results}
+        if _is_believed(report.primary, report):
+            self.detection.publish(self._detection(header, report, report.primary, class_id))
+
+    def publish_rest(
         self, header: Any, report: FrameReport, class_id: str, rays: Rays
-    ) -> tuple[float, TrackerState]:
-        """Publish everything about one frame but the debug image; the detection goes first.
+    ) -> TrackerState:
+        """Publish all else about the same frame but the debug image.
 
         Args:
             header: The image's header.
@@ -73,19 +85,23 @@ class Outputs:
             rays: Directions of the targets.
 
         Returns:
-            When the detection was out (``time.perf_counter``), and the published state.
+            The published state.
         """
-        name, results = report.primary, report.results
-        believed = name in results and results[name].state in BELIEVED_STATES
-        if name is not None and believed:
-            self.detection.publish(detection_message(header, name, class_id, results[name]))
-        published = time.perf_counter()
-        self.detections.publish(detections_message(header, class_id, results))
-        if name is not None and believed and name in rays:
-            self.direction.publish(direction_message(header, rays[name]))
+        detections = [
+            self._detection(header, report, name, class_id)
+            for name in report.results
+            if _is_believed(name, report)
+        ]
+        self.detections.publish(Detection2DArray(header=header, detections=detections))
+        primary = report.primary
+        if _is_believed(primary, report) and primary in rays:
+            self.direction.publish(direction_message(header, rays[primary]))
         state = self._state_message(header, report, rays)
         self.state.publish(state)
-        return published, state
+        return state
+
+    def _detection(self, header: Any, report: FrameReport, name: str, class_id: str) -> Detection2D:
+        return fill_detection(self._kept[name], header, name, class_id, report.results[name])
 
     def _create(self, message_type: type[Any], name: str, profile: Any = None) -> Any:
         publisher = self._node.create_lifecycle_publisher(
@@ -113,3 +129,7 @@ class Outputs:
         state.frames_dropped = report.frames_dropped % _COUNTER
         state.latency = (self._node.get_clock().now().nanoseconds - report.stamp_ns) * 1e-9
         return state
+
+
+def _is_believed(name: str | None, report: FrameReport) -> TypeGuard[str]:
+    return name in report.results and report.results[name].state in BELIEVED_STATES

@@ -16,9 +16,10 @@ from std_msgs.msg import Header
 from mixformer2_ros.msg import TargetState as TargetStateMessage
 from mixformer2_ros.ros.messages import (
     box_to_message,
-    detections_message,
     direction_message,
+    empty_detection,
     exact_stamp,
+    fill_detection,
     nanoseconds_to_stamp,
     stamp_to_nanoseconds,
     target_state_message,
@@ -75,18 +76,19 @@ def test_boxes_become_centre_and_size():
     assert message.center.theta == 0.0
 
 
-def test_lost_targets_are_no_detections():
-    results = {
-        "a": result(),
-        "b": result(TargetState.LOST),
-        "c": result(TargetState.UNCERTAIN),
-    }
-    message = detections_message(HEADER, "drone", results)
-    assert message.header == HEADER
-    assert [detection.id for detection in message.detections] == ["a", "c"]
-    assert all(detection.header == HEADER for detection in message.detections)
-    hypothesis = message.detections[0].results[0].hypothesis
+def test_a_detection_can_be_filled_again_and_again():
+    message = fill_detection(empty_detection(), HEADER, "a", "drone", result())
+    hypothesis = message.results[0].hypothesis
+    assert (message.header, message.id, len(message.results)) == (HEADER, "a", 1)
     assert (hypothesis.class_id, hypothesis.score) == ("drone", 0.75)
+    assert message.bbox == box_to_message(result().box)
+    again = fill_detection(message, Header(frame_id="other"), "b", "bird", result())
+    assert again is message
+    assert (again.header.frame_id, again.id, again.results[0].hypothesis.class_id) == (
+        "other",
+        "b",
+        "bird",
+    )
 
 
 def test_a_target_state_has_all_there_is():
