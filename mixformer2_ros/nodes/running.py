@@ -14,6 +14,9 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 
+_SWITCH_INTERVAL = 1e-4
+"""Seconds after which a thread lets another one run Python, if one waits."""
+
 
 @contextmanager
 def ros(name: str, args: list[str] | None) -> Iterator[None]:
@@ -26,6 +29,8 @@ def ros(name: str, args: list[str] | None) -> Iterator[None]:
     Raises:
         SystemExit: ROS cannot read the arguments; with the reason.
     """
+    # By default a thread may keep the others from Python for 5 ms, longer than a whole frame takes.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     before = signal.getsignal(signal.SIGINT)
     try:
         rclpy.init(args=args)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import traceback
 from collections.abc import Callable
@@ -35,6 +36,8 @@ from mixformer2_ros.tracking.session import FrameReport, TrackingSession
 
 _LOG_PERIOD = 5.0
 _LONGEST_ID = 128
+_GIVE_WAY = 0.5e-3
+"""Seconds, about what the worker needs until the network runs, which needs no interpreter."""
 
 EngineFactory = Callable[..., Engine]
 
@@ -145,6 +148,9 @@ class TrackerNode(LifecycleNode):
                 self._on_tracking_error,
             )
             self._session.start()
+            # A collection that looks at the whole engine and ROS too stops a frame for 50 ms.
+            gc.collect()
+            gc.freeze()
             self._subscribe(parameters)
         except Exception as error:
             self._stop_tracking()
@@ -218,6 +224,7 @@ class TrackerNode(LifecycleNode):
         view, self._debug_view = self._debug_view, None
         if view is not None:
             view.stop()
+        gc.unfreeze()
         self.monitor.deactivated()
 
     def _release(self) -> None:
@@ -238,7 +245,10 @@ class TrackerNode(LifecycleNode):
         try:
             frame = frame_from_message(message)
             stamp = stamp_to_nanoseconds(message.header.stamp)
-            session.submit(frame, stamp, _FrameContext(message.header, received))
+            gone = session.submit(frame, stamp, _FrameContext(message.header, received))
+            # Only one thread runs Python at a time, and now the worker has what is urgent to do.
+            time.sleep(_GIVE_WAY)
+            del gone
         except ImageError as error:
             self.monitor.image_rejected(str(error), time.monotonic())
             self.get_logger().error(f"{error}", throttle_duration_sec=_LOG_PERIOD)
@@ -356,7 +366,9 @@ class TrackerNode(LifecycleNode):
         assert isinstance(report.context, _FrameContext)
         header, received = report.context
         class_id = self._settings.current.class_id
-        published, state = outputs.publish(header, report, class_id, self._rays(report))
+        outputs.publish_detection(header, report, class_id)
+        published = time.perf_counter()
+        state = outputs.publish_rest(header, report, class_id, self._rays(report))
         if view is not None:
             view.show(header, report.frame, report.results)
         overhead = published - received - report.inference_time

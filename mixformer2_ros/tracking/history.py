@@ -43,7 +43,7 @@ class FrameHistory:
         """Stamp of the newest frame in nanoseconds; None while empty."""
         return self._stamps[-1] if self._stamps else None
 
-    def add(self, stamp_ns: int, frame: Frame) -> None:
+    def add(self, stamp_ns: int, frame: Frame) -> list[Frame]:
         """Add the newest frame.
 
         A stamp before the newest one means that time jumped back (a bag that starts over): what
@@ -52,16 +52,22 @@ class FrameHistory:
         Args:
             stamp_ns: Stamp in nanoseconds.
             frame: The frame.
+
+        Returns:
+            The frames that went. To free megabytes takes time: let go of them when there is some.
         """
+        gone = []
         if self._stamps and stamp_ns < self._stamps[-1]:
+            gone += self._frames
             self.clear()
         if self._stamps and stamp_ns == self._stamps[-1]:
-            self._drop(-1)
+            gone.append(self._drop(-1))
         self._stamps.append(stamp_ns)
         self._frames.append(frame)
         self._bytes += frame.nbytes
         while self._bytes > self._max_bytes and len(self._stamps) > 1:
-            self._drop(0)
+            gone.append(self._drop(0))
+        return gone
 
     def nearest(self, stamp_ns: int) -> tuple[int, Frame] | None:
         """Return stamp and frame nearest to a stamp in nanoseconds; None while empty."""
@@ -83,6 +89,8 @@ class FrameHistory:
         self._frames.clear()
         self._bytes = 0
 
-    def _drop(self, index: int) -> None:
+    def _drop(self, index: int) -> Frame:
         del self._stamps[index]
-        self._bytes -= self._frames.pop(index).nbytes
+        frame = self._frames.pop(index)
+        self._bytes -= frame.nbytes
+        return frame

@@ -158,22 +158,26 @@ class TrackingSession:
         if worker is not None and worker is not threading.current_thread():
             worker.join()
 
-    def submit(self, frame: Frame, stamp_ns: int, context: object = None) -> None:
+    def submit(self, frame: Frame, stamp_ns: int, context: object = None) -> list[Frame]:
         """Hand in the newest frame; one that waits unprocessed is given up. Never blocks.
 
         Args:
             frame: The frame; it is not touched here.
             stamp_ns: Its stamp in nanoseconds.
             context: Anything; comes back in the frame's report.
+
+        Returns:
+            Old frames that are kept no longer, see `FrameHistory.add`.
         """
         with self._condition:
             if self._worker is None:
-                return
+                return []
             self._received += 1
             self._dropped += self._submission is not None
             self._submission = _Submission(frame, stamp_ns, context)
-            self._history.add(stamp_ns, frame)
+            gone = self._history.add(stamp_ns, frame)
             self._condition.notify_all()
+        return gone
 
     def set_target(self, command: SetTargetCommand) -> SetTargetReply:
         """Start a target, or restart one, on a frame of the recent past.

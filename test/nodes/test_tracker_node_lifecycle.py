@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -72,6 +73,12 @@ def test_deactivated_it_is_silent_and_forgets(bench, draw):
     state = bench.show(draw(BOX))
     assert not state.targets
     assert bench.track(BOX)
+
+
+def test_while_active_garbage_collections_have_nothing_old_to_look_at(bench):
+    assert gc.get_freeze_count() > 0
+    assert bench.lifecycle("deactivate")
+    assert gc.get_freeze_count() == 0
 
 
 def test_every_transition_can_be_repeated(make_bench):

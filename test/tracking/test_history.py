@@ -30,7 +30,8 @@ def test_is_empty_at_first() -> None:
 
 def test_bytes_are_bounded_and_the_oldest_go_first(history: FrameHistory) -> None:
     assert (len(history), history.nbytes) == (3, 900)
-    history.add(40, frame(600))
+    oldest = [kept for _, kept in history.after(0)][:2]
+    assert history.add(40, frame(600)) == oldest
     assert (history.oldest, history.newest, history.nbytes) == (30, 40, 900)
 
 
@@ -58,14 +59,15 @@ def test_after_is_oldest_first(history: FrameHistory) -> None:
 @pytest.mark.parametrize("stamp", [29, 0, -(10**9)])
 def test_time_that_jumps_back_clears(history: FrameHistory, stamp: int) -> None:
     newest = frame()
-    history.add(stamp, newest)
+    assert len(history.add(stamp, newest)) == 3
     assert history.after(stamp - 1) == [(stamp, newest)]
     assert (len(history), history.nbytes) == (1, 300)
 
 
 def test_same_stamp_replaces(history: FrameHistory) -> None:
     newest = frame(600)
-    history.add(30, newest)
+    before = history.nearest(30)[1]
+    assert history.add(30, newest)[0] is before
     assert history.nearest(30) == (30, newest)
     assert (len(history), history.nbytes) == (2, 900)
 
