@@ -183,7 +183,10 @@ class _Writer:
         """
         v, grid, patch = self._variant, size // self._variant.patch, self._variant.patch
         weight, bias = self._patch_weights()
-        rows = self._op("Reshape", [image, self._integers(0, grid, patch, grid, patch * 3)])
+        # Cast first: OpenVINO transposes floats faster than bytes, and TensorRT takes bytes nowhere
+        # but there.
+        pixels = self._op("Cast", [image], to=TensorProto.FLOAT)
+        rows = self._op("Reshape", [pixels, self._integers(0, grid, patch, grid, patch * 3)])
         patches = self._op("Transpose", [rows], perm=[0, 1, 3, 2, 4])
         patches = self._op("Reshape", [patches, self._integers(0, grid**2, patch * patch * 3)])
         offsets = positions + bias
@@ -191,11 +194,10 @@ class _Writer:
             padding = self._integers(0, 0, 0, 0, len(prediction), 0)
             patches = self._op("Pad", [patches, padding])
             offsets = np.concatenate([offsets, prediction])
-        pixels = self._op("Cast", [patches], to=TensorProto.FLOAT)
         # (out, channel, row, column) to the order of values in a patch: row, column, channel.
         product = weight.transpose(2, 3, 1, 0).reshape(-1, v.width)
         label = f"backbone.patch_embed.proj.{image}"
-        tokens = self._op("MatMul", [pixels, self._floats(product)], name=label)
+        tokens = self._op("MatMul", [patches, self._floats(product)], name=label)
         return self._op("Add", [tokens, self._floats(offsets)])
 
     def _patch_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

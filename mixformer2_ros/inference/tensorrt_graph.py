@@ -4,7 +4,7 @@
 
 What they take is in docs/operators.md of github.com/onnx/onnx-tensorrt, a branch a release: opset
 17 at most before TensorRT 10, LayerNormalization from 8.6 on, and in all of them uint8 for nothing
-but an input that goes straight into a Cast.
+but an input that goes straight into a Cast, as the graphs' images do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ def for_tensorrt(model: onnx.ModelProto, version: tuple[int, int]) -> onnx.Model
     result = onnx.ModelProto()
     result.CopyFrom(model)
     _check_quantisation(result)
-    _cast_first(result)
     _lower_opset(result)
     if version < _FIRST_NORMALISATION:
         _spell_out_normalisations(result)
@@ -56,33 +55,6 @@ def float_nodes(model: onnx.ModelProto) -> set[str]:
         or _PART in node.name
         or not heads.isdisjoint(node.output)
     }
-
-
-def _cast_first(model: onnx.ModelProto) -> None:
-    """Cast images where they come in, not once their pixels are in order."""
-    nodes = model.graph.node
-    images = [
-        value.name
-        for value in model.graph.input
-        if value.type.tensor_type.elem_type == TensorProto.UINT8
-    ]
-    for image in images:
-        chain = [image]
-        for node in nodes:
-            if node.input[0] != chain[-1]:
-                continue
-            if node.op_type == "Cast":
-                break
-            chain.append(node.output[0])
-        kind = next(part.i for part in node.attribute if part.name == "to")
-        after = node.output[0]
-        nodes.remove(node)
-        cast = f"{image}_cast"
-        for other in nodes:
-            renamed = {image: cast, after: chain[-1]}
-            for index, name in enumerate(other.input):
-                other.input[index] = renamed.get(name, name)
-        nodes.insert(0, helper.make_node("Cast", [image], [cast], name=cast, to=kind))
 
 
 def _lower_opset(model: onnx.ModelProto) -> None:
