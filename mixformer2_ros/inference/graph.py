@@ -42,9 +42,6 @@ OPSET = 18
 # The IR version of opset 18: readable by every runtime that has the opset.
 IR_VERSION = 8
 
-# Bytes from which a constant counts as large. Runtimes read shapes and scalars out of the model.
-_LARGE = 1024
-
 _BLOCK_EPSILON = 1e-6
 _HEAD_EPSILON = 1e-5
 # From the published order of the prediction tokens (left, right, top, bottom) to the order of
@@ -53,10 +50,7 @@ _EDGE_ORDER = [0, 2, 1, 3]
 
 
 def template_graph(
-    variant: Variant,
-    state: Mapping[str, NDArray],
-    weights: dict[str, NDArray] | None = None,
-    batch: int | None = None,
+    variant: Variant, state: Mapping[str, NDArray], batch: int | None = None
 ) -> onnx.ModelProto:
     """Return the graph that encodes templates.
 
@@ -66,19 +60,13 @@ def template_graph(
     Args:
         variant: Sizes of the network.
         state: Its weights (`mixformer2_ros.model.state.expected_shapes`), any floating dtype.
-        weights: Takes the large constants by name, which the model then only refers to, for a
-            runtime that can be handed them: a model that holds them costs copies of them. None
-            leaves them in the model.
         batch: N; None leaves it open.
     """
-    return _Writer(variant, state, weights, batch).template()
+    return _Writer(variant, state, batch).template()
 
 
 def locate_graph(
-    variant: Variant,
-    state: Mapping[str, NDArray],
-    weights: dict[str, NDArray] | None = None,
-    batch: int | None = None,
+    variant: Variant, state: Mapping[str, NDArray], batch: int | None = None
 ) -> onnx.ModelProto:
     """Return the graph that finds targets in search crops.
 
@@ -89,27 +77,17 @@ def locate_graph(
     Args:
         variant: Sizes of the network.
         state: Its weights (`mixformer2_ros.model.state.expected_shapes`), any floating dtype.
-        weights: Takes the large constants by name, which the model then only refers to, for a
-            runtime that can be handed them: a model that holds them costs copies of them. None
-            leaves them in the model.
         batch: N; None leaves it open.
     """
-    return _Writer(variant, state, weights, batch).locate()
+    return _Writer(variant, state, batch).locate()
 
 
 class _Writer:
     """Collects the nodes and constants of one graph; methods take and return value names."""
 
-    def __init__(
-        self,
-        variant: Variant,
-        state: Mapping[str, NDArray],
-        weights: dict[str, NDArray] | None,
-        batch: int | None,
-    ) -> None:
+    def __init__(self, variant: Variant, state: Mapping[str, NDArray], batch: int | None) -> None:
         self._variant = variant
         self._state = state
-        self._weights = weights
         self._batch: int | str = batch or "N"
         self._head_width = variant.width // variant.heads
         # Filled in place: every way of assembling a model from parts copies its weights.
@@ -380,12 +358,7 @@ class _Writer:
         constant.name = f"constant_{len(self._graph.initializer)}"
         constant.data_type = helper.np_dtype_to_tensor_dtype(values.dtype)
         constant.dims.extend(values.shape)
-        if self._weights is None or values.nbytes < _LARGE:
-            constant.raw_data = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-        else:
-            self._weights[constant.name] = np.ascontiguousarray(values)
-            constant.data_location = TensorProto.EXTERNAL
-            constant.external_data.add(key="location", value=constant.name)
+        constant.raw_data = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
         return constant.name
 
     def _floats(self, values: NDArray | float) -> str:
