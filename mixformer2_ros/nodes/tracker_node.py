@@ -148,7 +148,7 @@ class TrackerNode(LifecycleNode):
                 self._on_tracking_error,
             )
             self._session.start()
-            # A collection that looks at the whole engine and ROS too stops a frame for 50 ms.
+            # A collection that looks at all that is loaded takes longer than a whole frame.
             gc.collect()
             gc.freeze()
             self._subscribe(parameters)

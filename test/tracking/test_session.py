@@ -116,6 +116,13 @@ def test_idle_frames_are_reported_without_inference(rig: Rig) -> None:
     assert rig.engine.located == []
 
 
+def test_submit_leaves_it_to_the_caller_when_old_frames_are_freed(make, doubles) -> None:
+    first = ArrayFrame(np.zeros((10, 10, 3), np.uint8))
+    session = make(doubles.Colour(), history_bytes=first.nbytes).session
+    assert session.submit(first, SECOND) == []
+    assert session.submit(ArrayFrame(np.zeros((10, 10, 3), np.uint8)), 2 * SECOND) == [first]
+
+
 def test_target_is_tracked_from_the_next_frame(rig: Rig) -> None:
     rig.process(T0, BOX)
     reply = rig.set()
