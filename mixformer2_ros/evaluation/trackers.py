@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import cv2
@@ -149,7 +148,7 @@ def recipe_of(factory: TrackerFactory) -> dict[str, Any]:
         factory: From `tracker_factory`.
 
     Raises:
-        ModelError: The weights of a MixFormer are missing.
+        ModelError: The weights of a MixFormer are missing, or nothing installed runs it.
     """
     if isinstance(factory, BaselineFactory):
         return {"tracker": factory.name, "opencv": cv2.__version__}
@@ -157,21 +156,26 @@ def recipe_of(factory: TrackerFactory) -> dict[str, Any]:
         return {"tracker": factory.target}
     if not isinstance(factory, MixformerFactory):
         raise TypeError(f"{factory!r} is not from tracker_factory")
-    engine = {name: value for name, value in factory.engine if name != "threads"}
-    weights = _weights(engine.get("variant", "small"), engine.pop("checkpoint", None))
     settings = {f"tracker.{name}": value for name, value in asdict(factory.config).items()}
-    return {"tracker": "mixformer", **engine, "weights": weights, **settings}
+    return {"tracker": "mixformer", **_network(factory), **settings}
 
 
-def _weights(variant: str, checkpoint: str | Path | None) -> str:
-    """Return the name and the start of the SHA-256 of the weights."""
-    from mixformer2_ros.inference import ModelError, find_default_weights
+def _network(factory: MixformerFactory) -> dict[str, str]:
+    """What decides a network's answers: weights, and what "auto" stands for on this machine."""
+    from mixformer2_ros.inference import ModelError
+    from mixformer2_ros.inference.artefact import METADATA, is_artefact
+    from mixformer2_ros.inference.loading import find_weights, what_runs
+    from mixformer2_ros.inference.ranges import find_ranges
 
-    path = find_default_weights(variant) if checkpoint is None else Path(checkpoint)
-    if path is None:
-        raise ModelError(f"no default weights of {variant!r}: give a file with --checkpoint")
+    engine = {name: value for name, value in factory.engine if name != "threads"}
+    backend, precision = what_runs(**engine)
+    path = find_weights(engine.get("variant", "small"), engine.pop("checkpoint", None))
+    file = path / METADATA if is_artefact(path) else path
     try:
-        digest = file_sha256(path)
+        weights = f"{path.name} sha256 {file_sha256(file)[:16]}"
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error}") from error
-    return f"{path.name} sha256 {digest[:16]}"
+    network = {**engine, "backend": backend, "precision": precision, "weights": weights}
+    if precision == "int8" and file == path:
+        network["ranges"] = find_ranges(path).digest()
+    return network

@@ -159,6 +159,33 @@ def load_engine(
     return engine
 
 
+def what_runs(
+    variant: str = "small",
+    checkpoint: str | Path | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+) -> tuple[str, str]:
+    """Return the backend and the precision that `load_engine` would take, without loading.
+
+    Args:
+        variant: As in `load_engine`, like all the others.
+        checkpoint: Weights or an artefact.
+        backend: Name or "auto".
+        device: Name or "auto".
+        precision: Name or "auto".
+
+    Raises:
+        ModelError: Nothing that is installed fits.
+    """
+    weights = find_weights(variant, checkpoint)
+    if is_artefact(weights):
+        return _given(weights, backend, precision)
+    if backend == "auto":
+        backend, device, _ = choose_backend(device, precision)
+    return backend, exact_precision(backend, precision, device, weights)[0]
+
+
 def _given(folder: Path, backend: str, precision: str) -> tuple[str, str]:
     """Backend and precision of an artefact, which must be those asked for, if any."""
     artefact = open_artefact(folder)

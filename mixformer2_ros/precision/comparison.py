@@ -22,7 +22,6 @@ from mixformer2_ros.evaluation.trackers import recipe_of, tracker_factory
 from mixformer2_ros.inference import ModelError, load_engine
 from mixformer2_ros.inference.calibration import Crops
 from mixformer2_ros.inference.precisions import Accuracy
-from mixformer2_ros.inference.ranges import find_ranges
 from mixformer2_ros.precision.drift import Answers, Drift, answers, drift
 from mixformer2_ros.precision.starts import SHIFTS, shifted
 
@@ -144,8 +143,6 @@ def _track(
     }
     factory = tracker_factory("mixformer", engine)
     recipe = recipe_of(factory)
-    if precision == "int8":
-        recipe["ranges"] = find_ranges(plan.checkpoint).digest()
     store = ResultStore(plan.results, "flat")
     scores = []
     for start, shift in enumerate(SHIFTS[: plan.starts]):
