@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer2_ros.checksums import file_sha256
-from mixformer2_ros.inference.calibration import Crops, calibrate
+from mixformer2_ros.inference.calibration import calibrate
+from mixformer2_ros.inference.crops import Crops
 from mixformer2_ros.inference.ranges import ranges_path
 from mixformer2_ros.inference.weights import weights_name
 from mixformer2_ros.model.state import expected_shapes

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TypeAlias
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from mixformer2_ros.inference import graph
+from mixformer2_ros.inference.crops import Crops
 from mixformer2_ros.inference.engine import ModelError
 from mixformer2_ros.inference.quantisation import LEVELS, linear_products
 from mixformer2_ros.inference.ranges import Ranges
@@ -27,25 +27,6 @@ _SHARES = np.linspace(0.2, 1.0, 41)
 
 Run: TypeAlias = Callable[[Mapping[str, NDArray]], Sequence[NDArray]]
 """Takes a graph's inputs by name and gives the values it was made for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Crops:
-    """What a network was shown while it tracked.
-
-    Attributes:
-        templates: (K, T, T, 3) uint8 RGB.
-        online_templates: (K, T, T, 3) uint8 RGB.
-        searches: (N, S, S, 3) uint8 RGB.
-        template_of: (N,) which pair of templates each search crop belongs to.
-        sources: Where they come from.
-    """
-
-    templates: NDArray[np.uint8]
-    online_templates: NDArray[np.uint8]
-    searches: NDArray[np.uint8]
-    template_of: NDArray[np.intp]
-    sources: tuple[str, ...]
 
 
 def calibrate(

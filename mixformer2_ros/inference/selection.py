@@ -152,6 +152,8 @@ def exact_precision(
     """
     if precision != "auto":
         return precision, ""
+    if backend == "torch" and device == "auto" and _torch_cuda():
+        device = "cuda"
     if backend == "tensorrt" or device not in ("auto", "cpu"):
         return _TABLE[backend].gpu_precisions[0], ""
     return ("fp32", "") if weights is None else fastest_precision(weights, backend)

@@ -20,7 +20,7 @@ from mixformer2_ros.evaluation.scores import TrackerScore
 from mixformer2_ros.evaluation.scoring import score_tracker
 from mixformer2_ros.evaluation.trackers import recipe_of, tracker_factory
 from mixformer2_ros.inference import ModelError, load_engine
-from mixformer2_ros.inference.calibration import Crops
+from mixformer2_ros.inference.crops import Crops
 from mixformer2_ros.inference.precisions import Accuracy
 from mixformer2_ros.precision.drift import Answers, Drift, answers, drift
 from mixformer2_ros.precision.starts import SHIFTS, shifted

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference.calibration import Crops
+from mixformer2_ros.inference.crops import Crops
 from mixformer2_ros.inference.engine import Engine
 
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer2_ros.inference.calibration import Crops
+from mixformer2_ros.inference.crops import Crops
 from mixformer2_ros.inference.engine import Engine, Locations, TemplateMemory
 from mixformer2_ros.sources import open_source
 from mixformer2_ros.tracking.tracker import Tracker

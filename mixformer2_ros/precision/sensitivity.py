@@ -11,7 +11,8 @@ import onnx
 from numpy.typing import NDArray
 
 from mixformer2_ros.inference import graph, processor
-from mixformer2_ros.inference.calibration import Crops, runner
+from mixformer2_ros.inference.calibration import runner
+from mixformer2_ros.inference.crops import Crops
 from mixformer2_ros.inference.quantisation import KEPT, quantise
 from mixformer2_ros.inference.ranges import Ranges
 from mixformer2_ros.model.variants import Variant

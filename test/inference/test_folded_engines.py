@@ -28,7 +28,8 @@ from mixformer2_ros.inference import (  # noqa: E402
 )
 from mixformer2_ros.inference import processor as this_processor  # noqa: E402
 from mixformer2_ros.inference.artefact import METADATA  # noqa: E402
-from mixformer2_ros.inference.calibration import Crops, calibrate  # noqa: E402
+from mixformer2_ros.inference.calibration import calibrate  # noqa: E402
+from mixformer2_ros.inference.crops import Crops  # noqa: E402
 from mixformer2_ros.inference.ranges import ranges_path  # noqa: E402
 from mixformer2_ros.inference.weights import read_network  # noqa: E402
 from mixformer2_ros.model import MixFormerV2  # noqa: E402

@@ -39,6 +39,7 @@ def test_a_checkpoint_becomes_an_engine(checkpoint, backend):
     assert engine.variant.name == "small"
     assert engine.description.startswith(f"MixFormerV2-S, {names[backend]} ")
     assert engine.description.endswith(" on cpu, float32, 1 thread")
+    assert loading.what_runs("small", checkpoint, backend, "cpu") == (backend, "fp32")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ pytest.importorskip("torch")
 from onnx import numpy_helper  # noqa: E402
 
 from mixformer2_ros.inference import ModelError, graph  # noqa: E402
-from mixformer2_ros.inference.calibration import Crops, best_bound, calibrate  # noqa: E402
+from mixformer2_ros.inference.calibration import best_bound, calibrate  # noqa: E402
+from mixformer2_ros.inference.crops import Crops  # noqa: E402
 from mixformer2_ros.inference.quantisation import linear_products, quantise  # noqa: E402
 from mixformer2_ros.model.variants import SMALL  # noqa: E402
 

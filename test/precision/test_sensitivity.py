@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from mixformer2_ros.inference.calibration import Crops
+from mixformer2_ros.inference.crops import Crops
 from mixformer2_ros.inference.ranges import Ranges
 from mixformer2_ros.model.state import expected_shapes
 from mixformer2_ros.model.variants import SMALL
