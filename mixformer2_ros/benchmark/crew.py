@@ -21,7 +21,10 @@ from mixformer2_ros.benchmark.worker import Worker
 from mixformer2_ros.inference import ModelError
 
 BURST = 10
-"""Frames of one turn. One more goes before them, uncounted: it finds the caches full of others'."""
+"""Counted frames of one turn."""
+SETTLE = 0.1
+"""Seconds of every turn before they count, at least one frame: it finds the caches full of others'
+data, and threads that slept take the system some time to get cores of their own again."""
 
 
 @dataclass
@@ -88,14 +91,14 @@ def take_turns(
         counted = min(BURST, frames - turn * BURST)
         for worker, sample in zip(workers, samples, strict=True):
             before = meter.read()
-            times = worker.run(counted + 1, targets, pause)[1:]
+            uncounted, times = worker.run(counted, targets, pause, SETTLE)
             joules = meter.since(before)
             sample.frames += [time["frame"] for time in times]
             sample.extra += [time["frame"] - time["network"] for time in times if "network" in time]
             if joules is None or sample.joules is None:
                 sample.joules = None
             else:
-                sample.joules += joules * counted / (counted + 1)
+                sample.joules += joules * counted / (counted + uncounted)
     return samples
 
 

@@ -187,7 +187,7 @@ def _peaks(args: argparse.Namespace) -> tuple[Peaks, Table]:
                 worker = Worker(Spec("products", threads, products=products))
             except ModelError:  # the processor lacks the precision
                 continue
-            times = worker.run(_PEAK_FRAMES + 1)[1:]
+            _, times = worker.run(_PEAK_FRAMES)
             worker.close()
             for product in products:
                 rate = product.macs / float(np.median([time[product.shape] for time in times]))

@@ -50,9 +50,23 @@ class Worker:
             raise
         self.start_seconds = time.perf_counter() - began
 
-    def run(self, frames: int, targets: int = 1, pause: float = 0.0) -> list[Times]:
-        """Compute frames, with a pause of so many seconds before each, and return their times."""
-        return self._ask({"frames": frames, "targets": targets, "pause": pause})["times"]
+    def run(
+        self, frames: int, targets: int = 1, pause: float = 0.0, settle: float = 0.0
+    ) -> tuple[int, list[Times]]:
+        """Compute frames.
+
+        Args:
+            frames: That count.
+            targets: In each of them.
+            pause: Seconds before each of them.
+            settle: Seconds of frames before those that count, at least one frame.
+
+        Returns:
+            How many did not count, and the times of the others.
+        """
+        question = {"frames": frames, "targets": targets, "pause": pause, "settle": settle}
+        answer = self._ask(question)
+        return answer["uncounted"], answer["times"]
 
     def peak_memory(self) -> int:
         """Return the most bytes the process has held so far."""
@@ -88,8 +102,7 @@ def serve(spec: Spec, questions: Iterable[str]) -> Iterable[dict[str, Any]]:
 
     Args:
         spec: The subject.
-        questions: JSON objects with the numbers of `frames` and of `targets`, and the seconds of
-            `pause` before each frame.
+        questions: JSON objects of the arguments of `Worker.run`.
     """
     try:
         subject = load(spec)
@@ -105,11 +118,16 @@ def serve(spec: Spec, questions: Iterable[str]) -> Iterable[dict[str, Any]]:
         if question["targets"] != targets:
             targets = question["targets"]
             frame = subject.prepare(targets)
+        uncounted, end = 0, time.perf_counter() + question["settle"]
+        while not uncounted or time.perf_counter() < end:
+            time.sleep(question["pause"])
+            frame()
+            uncounted += 1
         times = []
         for _ in range(question["frames"]):
             time.sleep(question["pause"])
             times.append(frame())
-        yield {"times": times}
+        yield {"uncounted": uncounted, "times": times}
 
 
 if __name__ == "__main__":
