@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import platform
 import subprocess
@@ -18,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference import BACKENDS, ModelError, find_default_weights, processor
 from mixformer2_ros.inference.cache import cache_folder
 from mixformer2_ros.inference.selection import choose_backend
@@ -91,8 +91,7 @@ def check_python() -> Iterator[Finding]:
 
 def check_processor() -> Iterator[Finding]:
     """Cores and the vector instructions that inference speed depends on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding(Level.OK, f"{platform.machine()}, {cores} cores for this process")
+    yield Finding(Level.OK, f"{platform.machine()}, {processor.cores()} cores for this process")
     if processor.processor_flags():
         yield Finding(Level.NOTE, f"vector instructions: {processor.describe_features()}")
 
@@ -163,7 +162,7 @@ def check_weights() -> Iterator[Finding]:
             yield Finding(Level.NOTE, text)
             continue
         found += 1
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_sha256(path)
         size = path.stat().st_size / 1e6
         yield Finding(Level.OK, f"{variant}: {path} ({size:.1f} MB, sha256 {digest})")
     if not found:

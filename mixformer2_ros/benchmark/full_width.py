@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer2_ros.benchmark.subjects import random_crops
 from mixformer2_ros.checksums import file_sha256
 from mixformer2_ros.inference.calibration import calibrate
 from mixformer2_ros.inference.crops import Crops
@@ -41,10 +42,7 @@ def random_weights(model: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / weights_name(model)
         save_file(state, path)
-        sides = (variant.template_size, variant.template_size, variant.search_size)
-        templates, online, searches = (
-            rng.integers(0, 256, (_CROPS, side, side, 3), dtype=np.uint8) for side in sides
-        )
+        templates, online, searches = random_crops(variant, _CROPS)
         crops = Crops(templates, online, searches, np.arange(_CROPS), ("noise",))
         ranges = calibrate(variant, state, file_sha256(path), crops)
         ranges_path(path).write_text(ranges.to_json())

@@ -18,9 +18,9 @@ from mixformer2_ros.inference import (
     Engine,
     Locations,
     ModelError,
-    find_default_weights,
     load_engine,
 )
+from mixformer2_ros.inference.loading import find_weights
 from mixformer2_ros.model.variants import IMAGE_MEAN, IMAGE_STD, Variant, get_variant
 
 _SCENE_FRAMES = 90
@@ -96,7 +96,7 @@ class _EngineSubject:
         self.description = self._engine.description.partition(" (")[0]
 
     def prepare(self, targets: int) -> Callable[[], Times]:
-        template, online, search = _crops(self._engine.variant, targets)
+        template, online, search = random_crops(self._engine.variant, targets)
         memories = self._engine.encode_templates(template, online)
         return _timed(lambda: self._engine.locate(memories, search))
 
@@ -116,17 +116,14 @@ class _ReferenceSubject:
         self._device = torch.device(spec.device)
         self._variant = get_variant(spec.model)
         self._model = build_model(spec.model).eval()
-        path = spec.checkpoint or find_default_weights(spec.model)
-        if path is None:
-            raise ModelError(f"there are no default weights of {spec.model!r}: give a checkpoint")
-        load_weights(self._model, read_checkpoint(path))
+        load_weights(self._model, read_checkpoint(find_weights(spec.model, spec.checkpoint)))
         self._model.to(self._device)
         place = _count(spec.threads) if spec.device == "cpu" else spec.device
         self.description = f"reference, {place}"
 
     def prepare(self, targets: int) -> Callable[[], Times]:
         scaled = [
-            (part / 255.0 - IMAGE_MEAN) / IMAGE_STD for part in _crops(self._variant, targets)
+            (part / 255.0 - IMAGE_MEAN) / IMAGE_STD for part in random_crops(self._variant, targets)
         ]
         images = [
             self._torch.from_numpy(part.astype(np.float32)).permute(0, 3, 1, 2) for part in scaled
@@ -260,7 +257,8 @@ def _timed(action: Callable[[], object]) -> Callable[[], Times]:
     return frame
 
 
-def _crops(variant: Variant, targets: int) -> list[NDArray[np.uint8]]:
+def random_crops(variant: Variant, targets: int) -> list[NDArray[np.uint8]]:
+    """Return templates, online templates and search crops of some targets, all noise."""
     rng = np.random.default_rng(0)
     sides = (variant.template_size, variant.template_size, variant.search_size)
     return [rng.integers(0, 256, (targets, side, side, 3), dtype=np.uint8) for side in sides]

@@ -32,7 +32,8 @@ from mixformer2_ros.evaluation.layouts import open_dataset
 from mixformer2_ros.evaluation.metrics import iou, success_auc
 from mixformer2_ros.evaluation.playback import play
 from mixformer2_ros.evaluation.scoring import score_sequence
-from mixformer2_ros.inference import Engine, Locations, ModelError, find_default_weights
+from mixformer2_ros.inference import Engine, Locations
+from mixformer2_ros.inference.loading import find_weights
 from mixformer2_ros.inference.torch_engine import TorchEngine
 from mixformer2_ros.model import build_model, load_weights, read_checkpoint
 from mixformer2_ros.model.attention import KeyValue
@@ -74,9 +75,7 @@ def study(args: argparse.Namespace) -> list[Table]:
         DatasetError: The data set cannot be read.
     """
     torch.set_num_threads(args.threads)
-    path = args.checkpoint or find_default_weights(args.model)
-    if path is None:
-        raise ModelError(f"there are no default weights of {args.model!r}: give a checkpoint")
+    path = find_weights(args.model, args.checkpoint)
     whole = build_model(args.model).eval()
     load_weights(whole, read_checkpoint(path))
     model = folded(whole)

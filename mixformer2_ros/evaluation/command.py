@@ -25,12 +25,13 @@ from mixformer2_ros.evaluation.latency_curve import latency_curve
 from mixformer2_ros.evaluation.layouts import open_dataset
 from mixformer2_ros.evaluation.playback import play, play_supervised, read_image
 from mixformer2_ros.evaluation.results import ResultStore
-from mixformer2_ros.evaluation.runner import available_cores, merge, shard
+from mixformer2_ros.evaluation.runner import merge, shard
 from mixformer2_ros.evaluation.runner import run as run_tracker
 from mixformer2_ros.evaluation.scores import TrackerScore
 from mixformer2_ros.evaluation.scoring import score_tracker
 from mixformer2_ros.evaluation.summary import LatencyPoint, as_dict, as_text
 from mixformer2_ros.evaluation.trackers import Entrant, recipe_of, tracker_factory
+from mixformer2_ros.inference import processor
 from mixformer2_ros.tracking.config import TrackerConfig
 
 __all__ = ["add_arguments", "run"]
@@ -91,7 +92,7 @@ def _trackers(args: argparse.Namespace) -> list[Entrant]:
         "precision": args.precision,
         "threads": args.threads,
     }
-    workers = args.workers or available_cores()
+    workers = args.workers or processor.cores()
     if args.threads is None and workers > 1 and args.bag is None:
         engine["threads"] = 1
     config = TrackerConfig(robust=not args.paper, search_factor=args.search_factor)

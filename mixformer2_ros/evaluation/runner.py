@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import traceback
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Several
@@ -21,6 +20,7 @@ from mixformer2_ros.evaluation.datasets import Sequence
 from mixformer2_ros.evaluation.playback import TrackerLike, play
 from mixformer2_ros.evaluation.results import ResultStore, SequenceResult
 from mixformer2_ros.evaluation.trackers import TrackerFactory
+from mixformer2_ros.inference import processor
 
 Player = Callable[[TrackerLike, Sequence], SequenceResult]
 """How a sequence is given to a tracker, such as `playback.play`."""
@@ -109,7 +109,7 @@ def run(
         else:
             pending.append(sequence)
     pending.sort(key=len, reverse=True)  # the longest first keeps all workers busy to the end
-    count = min(workers or available_cores(), max(len(pending), 1))
+    count = min(workers or processor.cores(), max(len(pending), 1))
     job = _Job(factory, player, store, tracker, recipe or {})
     frames = sum(len(sequence) for sequence in pending)
     with tqdm(total=frames, unit="frame", desc=tracker, disable=None if progress else True) as bar:
@@ -122,13 +122,6 @@ def run(
                 report.failed[sequence.name] = error.strip().splitlines()[-1]
                 store.write_error(tracker, sequence.name, error)
     return report
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def shard(sequences: Several[Sequence], index: int, count: int) -> list[Sequence]:

@@ -102,7 +102,7 @@ class MotionFilter:
         forget = math.exp(-step / TIME_CONSTANT)
         g = max(1.0 - forget * forget, 2.0 * (2 * n - 1) / (n * (n + 1)))
         h = max((1.0 - forget) ** 2, 6.0 / (n * (n + 1)))
-        predicted = [x + v * step for x, v in zip(self._position, self._velocity, strict=True)]
+        predicted = _moved(self._position, self._velocity, step)
         residual = [m - x for m, x in zip(_coordinates(box), predicted, strict=True)]
         self._position = _moved(predicted, residual, g)
         self._velocity = _moved(self._velocity, residual, h / step)
@@ -132,6 +132,6 @@ def _coordinates(box: Box) -> Coordinates:
     return box.cx, box.cy, math.log(box.side)
 
 
-def _moved(values: Sequence[float], residual: Sequence[float], gain: float) -> Coordinates:
-    x, y, size = (value + gain * r for value, r in zip(values, residual, strict=True))
+def _moved(values: Sequence[float], change: Sequence[float], gain: float) -> Coordinates:
+    x, y, size = (value + gain * c for value, c in zip(values, change, strict=True))
     return x, y, size
