@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from mixformer2_ros.benchmark.work import macs_per_frame, sizes_that_run
 from mixformer2_ros.benchmark.worker import Worker
 from mixformer2_ros.inference import BACKENDS, ModelError, processor
 from mixformer2_ros.inference.selection import GPU_PRECISIONS, PRECISIONS
+from mixformer2_ros.model.variants import Variant
 
 _PEAK_FRAMES = 20
 _PAUSE = 0.02
@@ -51,9 +53,13 @@ def _take_turns(args: argparse.Namespace) -> list[Table]:
     tables: list[Table] = []
     peaks: Peaks = {}
     on_cpu = args.device == "cpu"
-    if "speed" in args.parts and on_cpu:
-        peaks, table = _peaks(args)
-        tables.append(table)
+    macs = 0
+    if "speed" in args.parts:
+        sizes = sizes_that_run(args.model, args.checkpoint)
+        macs = macs_per_frame(sizes)
+        if on_cpu:
+            peaks, table = _peaks(args, sizes)
+            tables.append(table)
     # Threads of the processor hardly matter on a GPU.
     for threads in args.threads if on_cpu else [max(args.threads)]:
         specs = _specs(args, threads)
@@ -65,13 +71,14 @@ def _take_turns(args: argparse.Namespace) -> list[Table]:
             if not engines:
                 raise ModelError("; ".join(skipped) or "no engine was asked for")
             if "speed" in args.parts:
-                speeds += _speed(workers, args, peaks)
+                speeds += _speed(workers, args, macs, peaks)
             if "targets" in args.parts and threads == max(args.threads):
                 targets += _targets(engines, args)
             if "busy" in args.parts:
                 busy += _busy(engines, args)
     reasons = tuple(f"Left out: {reason}" for reason in skipped)
-    named = ((speeds, _speed_table), (targets, _targets_table), (busy, _busy_table))
+    speed_table = partial(_speed_table, macs)
+    named = ((speeds, speed_table), (targets, _targets_table), (busy, _busy_table))
     return [*(make(args, rows, reasons) for rows, make in named if rows), *tables]
 
 
@@ -92,8 +99,9 @@ def _specs(args: argparse.Namespace, threads: int) -> list[Spec]:
     ]
 
 
-def _speed(workers: Sequence[Worker], args: argparse.Namespace, peaks: Peaks) -> list[Row]:
-    macs = macs_per_frame(sizes_that_run(args.model, args.checkpoint))
+def _speed(
+    workers: Sequence[Worker], args: argparse.Namespace, macs: int, peaks: Peaks
+) -> list[Row]:
     samples = take_turns(workers, args.frames)
     reference = samples[0] if workers[0].spec.kind == "reference" else None
     rows: list[Row] = []
@@ -106,14 +114,15 @@ def _speed(workers: Sequence[Worker], args: argparse.Namespace, peaks: Peaks) ->
     return rows
 
 
-def _speed_table(args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]) -> Table:
+def _speed_table(
+    macs: int, args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[str, ...]
+) -> Table:
     if rows[0][-1] is None:
         reasons = ("Energy: not readable on this machine (no RAPL counters)", *reasons)
-    work = 2e-9 * macs_per_frame(sizes_that_run(args.model, args.checkpoint))
     return Table(
         f"engines-{args.network}",
-        f"Network alone, one target, {args.frames} frames each, in turns of ten; {work:.1f} GFLOP "
-        "a frame",
+        f"Network alone, one target, {args.frames} frames each, in turns of ten; "
+        f"{2e-9 * macs:.1f} GFLOP a frame",
         ("engine", "median, ms", "p99, ms", "times the reference", "% of the peak", "J a frame"),
         rows,
         reasons,
@@ -178,11 +187,11 @@ def _busy_table(args: argparse.Namespace, rows: Sequence[Row], reasons: tuple[st
     )
 
 
-def _peaks(args: argparse.Namespace) -> tuple[Peaks, Table]:
+def _peaks(args: argparse.Namespace, sizes: Variant) -> tuple[Peaks, Table]:
     """Measure the machine's peak: the fastest product in the fastest library."""
     best: dict[tuple[str, int], tuple[float, str]] = {}
     for threads in args.threads:
-        for products in products_of(sizes_that_run(args.model, args.checkpoint)):
+        for products in products_of(sizes):
             try:
                 worker = Worker(Spec("products", threads, products=products))
             except ModelError:  # the processor lacks the precision

@@ -172,10 +172,11 @@ def _network(factory: MixformerFactory) -> dict[str, str]:
     path = find_weights(engine.get("variant", "small"), engine.pop("checkpoint", None))
     file = path / METADATA if is_artefact(path) else path
     try:
-        weights = f"{path.name} sha256 {file_sha256(file)[:16]}"
+        digest = file_sha256(file)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error}") from error
+    weights = f"{path.name} sha256 {digest[:16]}"
     network = {**engine, "backend": backend, "precision": precision, "weights": weights}
     if precision == "int8" and file == path:
-        network["ranges"] = find_ranges(path).digest()
+        network["ranges"] = find_ranges(path, digest).digest()
     return network

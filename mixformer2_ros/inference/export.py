@@ -85,22 +85,23 @@ def make_recipe(
             f"precision {precision!r} is not for {backend}: use {', '.join(EXPORTS[backend])}"
         )
     require_file(checkpoint)
+    digest = file_sha256(checkpoint)
     return Recipe(
         variant=variant,
-        checkpoint_sha256=file_sha256(checkpoint),
+        checkpoint_sha256=digest,
         backend=backend,
         precision=precision,
         # TensorRT must know the number, and is fastest for one.
         batch=batch or int(backend == "tensorrt"),
         runtime=runtime_version(backend),
-        calibration=_calibration(checkpoint, precision, ranges),
+        calibration=_calibration(checkpoint, digest, precision, ranges),
     )
 
 
-def _calibration(checkpoint: Path, precision: str, ranges: Ranges | None) -> str:
+def _calibration(checkpoint: Path, digest: str, precision: str, ranges: Ranges | None) -> str:
     if precision != "int8":
         return ""
-    ranges = ranges or find_ranges(checkpoint)
+    ranges = ranges or find_ranges(checkpoint, digest)
     return f"{ranges.digest()} ({ranges.crops} crops of {', '.join(ranges.sources)})"
 
 
@@ -174,7 +175,7 @@ def build(
         from mixformer2_ros.inference.quantisation import quantise
 
         progress("quantising them")
-        ranges = ranges or find_ranges(checkpoint)
+        ranges = ranges or find_ranges(checkpoint, recipe.checkpoint_sha256)
         signed = not (recipe.backend == "onnxruntime" and processor.is_x86())
         models = {name: quantise(model, ranges, signed=signed) for name, model in models.items()}
         (folder / RANGES).write_text(ranges.to_json())

@@ -140,11 +140,7 @@ def load_engine(
     if threads is not None and threads < 1:
         raise ModelError(f"threads is {threads}: use 1 or more, or leave it out")
     weights = find_weights(variant, checkpoint)
-    reason = ""
-    if is_artefact(weights):
-        backend, precision = _given(weights, backend, precision)
-    elif backend == "auto":
-        backend, device, reason = choose_backend(device, precision)
+    backend, device, precision, reason = _chosen(weights, backend, device, precision)
     require_installed(backend)
     try:
         engine = _LOADERS[backend](_Request(network, weights, device, precision, threads))
@@ -179,11 +175,18 @@ def what_runs(
         ModelError: Nothing that is installed fits.
     """
     weights = find_weights(variant, checkpoint)
-    if is_artefact(weights):
-        return _given(weights, backend, precision)
-    if backend == "auto":
-        backend, device, _ = choose_backend(device, precision)
+    backend, device, precision, _ = _chosen(weights, backend, device, precision)
     return backend, exact_precision(backend, precision, device, weights)[0]
+
+
+def _chosen(weights: Path, backend: str, device: str, precision: str) -> tuple[str, str, str, str]:
+    """Backend, device, precision and why; device and precision can still be "auto"."""
+    reason = ""
+    if is_artefact(weights):
+        backend, precision = _given(weights, backend, precision)
+    elif backend == "auto":
+        backend, device, reason = choose_backend(device, precision)
+    return backend, device, precision, reason
 
 
 def _given(folder: Path, backend: str, precision: str) -> tuple[str, str]:

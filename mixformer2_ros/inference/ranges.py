@@ -80,8 +80,12 @@ def ranges_path(weights: Path) -> Path:
     return weights.with_name(weights.stem + RANGES_SUFFIX)
 
 
-def find_ranges(weights: Path) -> Ranges:
+def find_ranges(weights: Path, weights_sha256: str | None = None) -> Ranges:
     """Return the ranges of a file of weights.
+
+    Args:
+        weights: The file.
+        weights_sha256: Its hash, where that is known already.
 
     Raises:
         ModelError: There are none beside it, or they were measured with other weights.
@@ -94,7 +98,7 @@ def find_ranges(weights: Path) -> Ranges:
             f"there: make it with {cure}"
         )
     ranges = read_ranges(path)
-    if ranges.weights_sha256 != file_sha256(weights):
+    if ranges.weights_sha256 != (weights_sha256 or file_sha256(weights)):
         raise ModelError(
             f"ranges {str(path)!r} were measured with other weights (sha256 "
             f"{ranges.weights_sha256[:16]}...): measure them again with {cure}"

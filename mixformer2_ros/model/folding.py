@@ -10,7 +10,7 @@ for a fraction of the work. Weights of full width stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,12 @@ def fold(variant: Variant, state: Mapping[str, NDArray]) -> tuple[Variant, Mappi
         Sizes and weights; `variant` and `state` themselves where no channel repeats.
     """
     head = variant.width // variant.heads
-    hidden = max(int(units.sum()) for units in _used_units(variant, state))
+    used = _used_units(variant, state)
+    hidden = max(int(units.sum()) for units in used)
     for width in range(head, variant.width, head):
         if variant.width % width == 0:
             narrow = narrowed(variant, width, max(1, -(-hidden // width)))
-            folded = fold_to(narrow, variant, state)
+            folded = _folded(narrow, variant, state, used)
             if folded is not None:
                 return narrow, folded
     return variant, state
@@ -54,14 +55,21 @@ def fold_to(
         variant: Sizes of the network.
         state: Its weights by name.
     """
+    return _folded(narrow, variant, state, _used_units(variant, state))
+
+
+def _folded(
+    narrow: Variant,
+    variant: Variant,
+    state: Mapping[str, NDArray],
+    used: Sequence[NDArray[np.bool_]],
+) -> dict[str, NDArray] | None:
     copies = variant.width // narrow.width
     hidden = narrow.mlp_ratio * narrow.width
-    units = []
-    for used in _used_units(variant, state):
-        if used.sum() > hidden:
-            return None
-        # Those in use in their order, then as many of the others as are wanted.
-        units.append(np.sort(np.argsort(~used, kind="stable")[:hidden]))
+    if any(units.sum() > hidden for units in used):
+        return None
+    # Those in use in their order, then as many of the others as are wanted.
+    units = [np.sort(np.argsort(~those, kind="stable")[:hidden]) for those in used]
     folded = {}
     for name, values in state.items():
         if ".mlp." in name:
