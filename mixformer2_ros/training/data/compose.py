@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer2_ros.scenes.view import centred
+
 Image = NDArray[np.uint8]
 Affine = NDArray[np.float64]
 
@@ -97,11 +99,9 @@ def place(
 
 
 def _warp(image: Image, affine: Affine, width: int, height: int, border: int) -> Image:
-    # OpenCV puts pixel centres at whole coordinates; here they lie at the halves.
-    shifted = affine.copy()
-    shifted[:, 2] += affine[:, :2].sum(axis=1) * 0.5 - 0.5
+    matrix = centred(affine)
     return np.asarray(
-        cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderMode=border)
+        cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=border)
     )
 
 
